@@ -15,11 +15,12 @@ from .completion import (
     ChoiceLogprobs,
     CompletionUsage,
     FinishReason,
-    Moderation,
     ServiceTier,
     reasoning_text,
 )
 from .model import Model
+from .moderation import Moderation
+from .shared import Unlisted
 
 __all__ = [
     "ChatCompletionChunk",
@@ -77,7 +78,7 @@ class ChoiceDeltaToolCall(Model):
     id: str | None = None
     function: ChoiceDeltaToolCallFunction | None = None
     custom: ChoiceDeltaToolCallCustom | None = None
-    type: Literal["function", "custom"] | str | None = None
+    type: Literal["function", "custom"] | Unlisted | None = None
 
 
 class ChoiceDelta(Model):
@@ -88,7 +89,7 @@ class ChoiceDelta(Model):
     content: str | None = None
     function_call: ChoiceDeltaFunctionCall | None = None
     refusal: str | None = None
-    role: Literal["developer", "system", "user", "assistant", "tool"] | str | None = None
+    role: Literal["developer", "system", "user", "assistant", "tool"] | Unlisted | None = None
     tool_calls: list[ChoiceDeltaToolCall] | None = None
 
     @property
@@ -119,7 +120,7 @@ class ChatCompletionChunk(Model):
     choices: list[ChunkChoice] = []
     created: int = 0
     model: str = ""
-    object: Literal["chat.completion.chunk"] | str = "chat.completion.chunk"
+    object: Literal["chat.completion.chunk"] | Unlisted = "chat.completion.chunk"
     moderation: Moderation | None = None
     obfuscation: str | None = None
     service_tier: ServiceTier | None = None

@@ -6,12 +6,16 @@ because some server somewhere leaves it out. Nothing here knows of streams or re
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
-from .model import Model
+from .messages import ChatCompletionMessageParam
+from .model import Model, Response, sendable
+from .moderation import Moderation
+from .shared import Unlisted
 
 __all__ = [
     "Annotation",
@@ -33,17 +37,14 @@ __all__ = [
     "Function",
     "FunctionCall",
     "Moderation",
-    "ModerationError",
-    "ModerationResult",
-    "ModerationResults",
     "PromptTokensDetails",
     "ServiceTier",
     "TopLogprob",
 ]
 
 # Open sets, all of them: a server may answer with a value that no list of ours has.
-FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter", "function_call"] | str
-ServiceTier: TypeAlias = Literal["auto", "default", "flex", "scale", "priority", "fast"] | str
+FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter", "function_call"] | Unlisted
+ServiceTier: TypeAlias = Literal["auto", "default", "flex", "scale", "priority", "fast"] | Unlisted
 
 
 class TopLogprob(Model):
@@ -123,7 +124,7 @@ class AnnotationURLCitation(Model):
 class Annotation(Model):
     """A note on the message: today, a URL citation of web search."""
 
-    type: Literal["url_citation"] | str = "url_citation"
+    type: Literal["url_citation"] | Unlisted = "url_citation"
     url_citation: AnnotationURLCitation = msgspec.field(default_factory=AnnotationURLCitation)
 
 
@@ -148,7 +149,7 @@ if TYPE_CHECKING:
 else:
     # msgspec refuses a union of two untagged structs, and a tagged one would make an unknown `type` an error:
     # tool calls are decoded to dicts and told apart in `__post_init__`. Calls are few; the cost does not show.
-    _ToolCalls = list[Any]
+    _ToolCalls = list[dict[str, Any]]
 
 
 class ChatCompletionMessage(Model):
@@ -156,47 +157,98 @@ class ChatCompletionMessage(Model):
 
     content: str | None = None
     refusal: str | None = None
-    role: Literal["assistant"] | str = "assistant"
+    role: Literal["assistant"] | Unlisted = "assistant"
     annotations: list[Annotation] | None = None
     audio: ChatCompletionAudio | None = None
     function_call: FunctionCall | None = None
     tool_calls: _ToolCalls | None = None
 
+    # What a function call becomes; `ParsedChatCompletionMessage` has another.
+    _function_call_type: ClassVar[type[ChatCompletionMessageFunctionToolCall]] = ChatCompletionMessageFunctionToolCall
+
     def __post_init__(self) -> None:
-        """Turn decoded tool calls into their types."""
+        """Turn decoded tool calls into their types, and a list of parts into their text."""
         if self.tool_calls:
-            self.tool_calls = [_tool_call(call) for call in self.tool_calls]
+            self.tool_calls = [_tool_call(call, self._function_call_type) for call in self.tool_calls]
+        if self.content is None and self._extra is not UNSET:
+            self.content = _text_of(self._extra.get("content"))
 
     @property
     def reasoning(self) -> str | None:
         """The model's reasoning, under whichever name the vendor sends it; None: there is none."""
         return reasoning_text(self.model_extra)
 
-    def to_param(self) -> dict[str, Any]:
+    def to_param(self) -> ChatCompletionMessageParam:
         """Return the message as one that `messages=` takes: what the request schema knows, and vendors' extras.
 
         Nulls, annotations and audio bytes are left out (audio is referred to by its id), also the helper keys
-        `parsed` and `parsed_arguments`. Extras stay: some vendors want their reasoning back.
+        `parsed` and `parsed_arguments`, and values that did not fit their field. Extras stay: some vendors want
+        their reasoning back. So do content that came as a list of parts (Mistral), and a tool call's `type`, even
+        one that the schema does not know.
+
+        Returns:
+            A new dict, valid by the published schema unless the server used such a type of its own. A message that
+            says nothing at all gets empty content, since the API refuses it without.
         """
-        out = self.to_dict()
-        out.pop("annotations", None)
-        out.pop("parsed", None)
-        if self.audio is not None:
-            out["audio"] = {"id": self.audio.id}
-        if not out.get("tool_calls"):
+        out: dict[str, Any] = {"role": "assistant"}
+        extra = self.model_extra
+        parts = _typed_parts(extra.get("content_parts")) or _typed_parts(extra.get("content"))
+        calls = [_call_param(call) for call in self.tool_calls or ()]
+        said = {
+            "content": parts or self.content,
+            "refusal": self.refusal,
+            "audio": {"id": self.audio.id} if self.audio is not None else None,
+            "function_call": sendable(self.function_call) if self.function_call is not None else None,
             # An empty list is an answer, but no request: the API wants at least one call.
-            out.pop("tool_calls", None)
-        for call in out.get("tool_calls", []):
-            call.get("function", {}).pop("parsed_arguments", None)
-        return out
+            "tool_calls": calls or None,
+        }
+        out.update((name, value) for name, value in said.items() if value is not None)
+        if len(out) == 1:
+            out["content"] = ""
+        return cast("ChatCompletionMessageParam", out | self._sendable_extra())
+
+    def _sendable_extra(self) -> dict[str, Any]:
+        """Extras that may stand in a message parameter."""
+        taken = {*self.__struct_fields__, "parsed", "content_parts"}
+        extra = {name: value for name, value in self.model_extra.items() if name not in taken}
+        if not isinstance(extra.get("name", ""), str):
+            del extra["name"]  # the one key that requests know and responses do not
+        return extra
 
 
-def _tool_call(call: Any) -> Any:
+def _tool_call(call: Any, function_call_type: type[ChatCompletionMessageFunctionToolCall]) -> Any:
     """The call as the type that its `type` names, or, without one, that its keys betray."""
     if not isinstance(call, dict):
-        return call
-    custom = call.get("type") == "custom" or ("custom" in call and "function" not in call)
-    return (ChatCompletionMessageCustomToolCall if custom else ChatCompletionMessageFunctionToolCall).from_dict(call)
+        return call  # a copy of a message has them in their types already
+    data = cast("dict[str, Any]", call)
+    custom = data.get("type") == "custom" or ("custom" in data and "function" not in data)
+    return (ChatCompletionMessageCustomToolCall if custom else function_call_type).from_dict(data)
+
+
+def _call_param(call: ChatCompletionMessageToolCallUnion) -> dict[str, Any]:
+    out = sendable(call)
+    out.pop("index", None)  # its place in the list says it
+    out["type"] = out["type"] or "function"
+    if isinstance(call, ChatCompletionMessageFunctionToolCall):
+        out["function"].pop("parsed_arguments", None)
+    return out
+
+
+def _typed_parts(content: Any) -> list[dict[str, Any]] | None:
+    """Content that came as a list of typed parts; None: it came otherwise."""
+    if not isinstance(content, list) or not content:
+        return None
+    return cast("Any", content) if all(_is_typed(part) for part in cast("Iterable[Any]", content)) else None
+
+
+def _is_typed(part: Any) -> bool:
+    return isinstance(part, dict) and isinstance(cast("dict[str, Any]", part).get("type"), str)
+
+
+def _text_of(content: Any) -> str | None:
+    """The text of content that came as a list of parts; None: there is none."""
+    texts = [part["text"] for part in _typed_parts(content) or () if isinstance(part.get("text"), str)]
+    return "".join(texts) if texts else None
 
 
 # vLLM ≥ 0.9, OpenRouter and Groq say "reasoning", DeepSeek, llama.cpp and older vLLM "reasoning_content".
@@ -247,57 +299,7 @@ class CompletionUsage(Model):
     prompt_tokens_details: PromptTokensDetails | None = None
 
 
-class ModerationResult(Model):
-    """The verdict on one input: category to bool, to the input types it applies to, and to a score from 0 to 1."""
-
-    categories: dict[str, bool] = {}
-    category_applied_input_types: dict[str, list[str]] = {}
-    category_scores: dict[str, float] = {}
-    flagged: bool = False
-    model: str = ""
-    type: Literal["moderation_result"] | str = "moderation_result"
-
-
-class ModerationResults(Model):
-    """Verdicts of one moderation model, one per input."""
-
-    model: str = ""
-    results: list[ModerationResult] = []
-    type: Literal["moderation_results"] = "moderation_results"
-
-
-class ModerationError(Model):
-    """Why moderation did not run."""
-
-    code: str = ""
-    message: str = ""
-    type: Literal["error"] = "error"
-
-
-if TYPE_CHECKING:
-    _Moderated: TypeAlias = ModerationResults | ModerationError
-else:
-    _Moderated = Any  # as with tool calls above
-
-
-class Moderation(Model):
-    """Moderation of the request's input and of the model's output; None: not asked for, or not sent."""
-
-    input: _Moderated | None = None
-    output: _Moderated | None = None
-
-    def __post_init__(self) -> None:
-        """Turn decoded verdicts into their types."""
-        self.input, self.output = _moderated(self.input), _moderated(self.output)
-
-
-def _moderated(verdict: Any) -> Any:
-    if not isinstance(verdict, dict):
-        return verdict
-    return (ModerationError if verdict.get("type") == "error" else ModerationResults).from_dict(verdict)
-
-
-class ChatCompletion(Model):
+class ChatCompletion(Response):
     """A chat completion, answered plainly or accumulated from a stream.
 
     Attributes:
@@ -311,15 +313,9 @@ class ChatCompletion(Model):
     choices: list[Choice] = []
     created: int = 0
     model: str = ""
-    object: Literal["chat.completion"] | str = "chat.completion"
+    object: Literal["chat.completion"] | Unlisted = "chat.completion"
     metadata: dict[str, str] | None = None
     moderation: Moderation | None = None
     service_tier: ServiceTier | None = None
     system_fingerprint: str | None = None
     usage: CompletionUsage | None = None
-    # The `x-request-id` of the response it came in; UNSET reads as None through `_request_id`.
-    _response_id: str | UnsetType = msgspec.field(default=UNSET, name="\x7frequest_id")
-
-    @property
-    def _request_id(self) -> str | None:
-        return None if self._response_id is UNSET else self._response_id

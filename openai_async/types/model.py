@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import copy
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from .fit import MISFIT, Remnant, json_text, plan
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Self
 
-__all__ = ["Model", "plain"]
-
-_T = TypeVar("_T")
-
-# A value that has no place in a field's type. Distinct from None, which is a JSON null.
-_MISFIT: Any = object()
+__all__ = ["Model", "Response", "plain", "sendable"]
 
 
 class Model(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -55,7 +52,7 @@ class Model(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
     def __getattr__(self, name: str) -> object:
         """Read an extra as an attribute; only called for names that are no field."""
         # A stub of msgspec's while it builds the object has no _extra yet: private names never are extras.
-        if name[0] != "_" and self._extra is not UNSET and name in self._extra:
+        if not name.startswith("_") and self._extra is not UNSET and name in self._extra:
             return self._extra[name]
         msg = f"{type(self).__name__!r} object has no attribute {name!r}"
         raise AttributeError(msg)
@@ -76,16 +73,16 @@ class Model(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
         """
         fields: dict[str, Any] = {}
         extra: dict[str, Any] = {}
-        plan = _plan(cls)
+        builders = plan(cls)
         for key, value in data.items():
-            build = plan.get(key)
+            build = builders.get(key)
             if build is None:
                 extra[key] = value
             elif value is not None:
                 fitted = build(value)
-                if fitted is _MISFIT:
+                if fitted is MISFIT:
                     extra[key] = value
-                elif type(fitted) is _Remnant:
+                elif type(fitted) is Remnant:
                     fields[key] = fitted.value
                     extra[key] = value
                 else:
@@ -136,8 +133,7 @@ class Model(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
 
     def to_json(self, *, indent: int | None = 2, **options: Any) -> str:
         """Return `to_dict(**options)` as JSON text, indented by `indent` spaces (None: on one line, no spaces)."""
-        text = msgspec.json.encode(self.to_dict(**options))
-        return (text if indent is None else msgspec.json.format(text, indent=indent)).decode()
+        return json_text(self.to_dict(**options), indent)
 
     def model_dump(self, *, exclude_unset: bool = False, **options: Any) -> dict[str, Any]:
         """Return `to_dict()`, by default with every field, None included, as pydantic's models do."""
@@ -150,13 +146,14 @@ class Model(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy, shallow unless `deep`, with the fields and extras in `update` changed."""
         twin = copy.deepcopy(self) if deep else copy.copy(self)
-        if twin._extra is not UNSET:
-            twin._extra = dict(twin._extra)
+        extra = dict(twin.model_extra)
         for name, value in (update or {}).items():
             if name in self.__struct_fields__:
                 setattr(twin, name, value)
+                extra.pop(name, None)  # a value that did not fit would come back in `to_dict`
             else:
-                twin._extra = {**twin.model_extra, name: value}
+                extra[name] = value
+        twin._extra = extra or UNSET
         return twin
 
     def __repr__(self) -> str:
@@ -169,27 +166,56 @@ class Model(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
         return [*((name, value) for name, value in shown if value is not None), *self.model_extra.items()]
 
 
+class Response(Model):
+    """A model that is the whole body of a response, and so knows the request's id."""
+
+    # The `x-request-id` header. The name keeps it out of JSON, as `Model._extra`'s does.
+    _response_id: str | UnsetType = msgspec.field(default=UNSET, name="\x7frequest_id")
+
+    @property
+    def _request_id(self) -> str | None:
+        """The `x-request-id` of the response it came in; None: there was none."""
+        return None if self._response_id is UNSET else self._response_id
+
+
 def plain(value: Any, exclude_unset: bool = True, exclude_defaults: bool = False, exclude_none: bool = False) -> Any:  # noqa: FBT001, FBT002 - positional: one call per nested value
     """Return `value` with every `Model` in it turned into a dict; options as in `Model.to_dict`."""
+    if type(value) in _SCALARS:
+        return value
     if isinstance(value, Model):
-        return value.to_dict(
-            exclude_unset=exclude_unset, exclude_defaults=exclude_defaults, exclude_none=exclude_none
-        )
+        return value.to_dict(exclude_unset=exclude_unset, exclude_defaults=exclude_defaults, exclude_none=exclude_none)
     if isinstance(value, list):
-        return [plain(item, exclude_unset, exclude_defaults, exclude_none) for item in cast("list[Any]", value)]
+        return [plain(item, exclude_unset, exclude_defaults, exclude_none) for item in cast("Iterable[Any]", value)]
     if isinstance(value, dict):
         items = cast("dict[str, Any]", value).items()
         return {key: plain(item, exclude_unset, exclude_defaults, exclude_none) for key, item in items}
-    return value
+    return _foreign(value)
 
 
-class _Remnant(msgspec.Struct):
-    """A list or map of which only some members fit: the field takes those, the extras keep the original."""
+def sendable(part: Model) -> dict[str, Any]:
+    """Return `part` as plain data for a request: without nulls, and without values that did not fit their field."""
+    out: dict[str, Any] = {}
+    for name in part.__struct_fields__:
+        value = getattr(part, name)
+        if name[0] != "_" and value is not None:
+            out[name] = sendable(value) if isinstance(value, Model) else plain(value)
+    for name, value in part.model_extra.items():
+        if name not in part.__struct_fields__:
+            out[name] = plain(value)
+    return out
 
-    value: Any
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
-
+def _foreign(value: Any) -> Any:
+    """Plain data of a user's object (`parsed`): a pydantic model, a dataclass, a struct; else the object itself."""
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    try:
+        return msgspec.to_builtins(value, str_keys=True)
+    except TypeError:
+        return value
 
 
 @cache
@@ -202,108 +228,3 @@ def _defaults(cls: type[Model]) -> tuple[tuple[str, Callable[[], Any]], ...]:
         return lambda: field.default
 
     return tuple((field.name, maker(field)) for field in msgspec.structs.fields(cls) if field.name[0] != "_")
-
-
-@cache
-def _plan(cls: type[Model]) -> dict[str, Callable[[Any], Any]]:
-    """For each public field of `cls` a function that fits a plain, non-null value to the field's type.
-
-    The function returns the fitted value, `_MISFIT`, or a `_Remnant`.
-    """
-    # Imported here: most programs never see a chunk that needs the second pass.
-    from msgspec import inspect
-
-    info = inspect.type_info(cls)
-    assert isinstance(info, inspect.StructType)  # Models are structs
-    return {field.name: _builder(field.type, field.name) for field in info.fields if field.name[0] != "_"}
-
-
-def _builder(info: Any, name: str) -> Callable[[Any], Any]:
-    from msgspec import inspect as kind
-
-    if isinstance(info, kind.UnionType):
-        # One type besides null, or several kinds of text or of number: unions of structs are settled after
-        # decoding (see ChatCompletionMessage), because msgspec can't tell untagged structs apart.
-        members = [member for member in info.types if not isinstance(member, kind.NoneType)]
-        texts = [member for member in members if isinstance(member, kind.StrType)]
-        return _builder((texts or members)[0], name)
-    if isinstance(info, kind.StrType | kind.LiteralType):
-        return _fit_json_text if name in {"arguments", "input"} else _fit_text
-    if isinstance(info, kind.BoolType):
-        return lambda value: value if isinstance(value, bool) else _MISFIT
-    if isinstance(info, kind.IntType):
-        return _fit_int
-    if isinstance(info, kind.FloatType):
-        return _fit_float
-    if isinstance(info, kind.StructType):
-        build = cast("type[Model]", info.cls).from_dict
-        return lambda value: build(value) if isinstance(value, dict) else _MISFIT
-    if isinstance(info, kind.ListType):
-        return _fit_list(_builder(info.item_type, name))
-    if isinstance(info, kind.DictType):
-        return _fit_map(_builder(info.value_type, name))
-    return lambda value: value
-
-
-def _fit_text(value: Any) -> Any:
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else _MISFIT
-
-
-def _fit_json_text(value: Any) -> Any:
-    """Text as it is; an object or array (Ollama's arguments) as its JSON."""
-    return msgspec.json.encode(value).decode() if isinstance(value, dict | list) else _fit_text(value)
-
-
-def _fit_int(value: Any) -> Any:
-    if isinstance(value, bool):
-        return _MISFIT
-    if isinstance(value, str):
-        # int() also takes signs, spaces, underscores and other scripts' digits; a server means only these.
-        return int(value) if value.isascii() and value.removeprefix("-").isdigit() and len(value) < 20 else _MISFIT
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else _MISFIT
-    return value if isinstance(value, int) else _MISFIT
-
-
-def _fit_float(value: Any) -> Any:
-    if isinstance(value, bool):
-        return _MISFIT
-    if isinstance(value, int | float):
-        try:
-            return float(value)
-        except OverflowError:
-            return _MISFIT
-    try:
-        return float(value) if isinstance(value, str) else _MISFIT
-    except ValueError:
-        return _MISFIT
-
-
-def _fit_list(build: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def fit(value: Any) -> Any:
-        if not isinstance(value, list):
-            return _MISFIT
-        return _whole([build(item) for item in cast("list[Any]", value)])
-
-    return fit
-
-
-def _whole(items: list[Any]) -> Any:
-    """The list itself, or a remnant of it when an item did not fit."""
-    if any(item is _MISFIT or type(item) is _Remnant for item in items):
-        kept = [item.value if type(item) is _Remnant else item for item in items if item is not _MISFIT]
-        return _Remnant(kept)
-    return items
-
-
-def _fit_map(build: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def fit(value: Any) -> Any:
-        if not isinstance(value, dict):
-            return _MISFIT
-        items = {key: build(item) for key, item in cast("dict[str, Any]", value).items()}
-        kept = {key: item for key, item in items.items() if item is not _MISFIT and type(item) is not _Remnant}
-        return kept if len(kept) == len(items) else _Remnant(kept)
-
-    return fit

@@ -1,0 +1,1 @@
+"""What you call: the client, its methods, and the stream in your hands."""

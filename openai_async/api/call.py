@@ -1,0 +1,83 @@
+"""`Call`: what a method returns before it is awaited.
+
+A coroutine goes in; what comes out can be awaited, entered with `async with`, or given to `asyncio.create_task`, as
+the caller likes. Nothing is sent until one of these happens.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Coroutine, Generator
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+__all__ = ["Call"]
+
+T = TypeVar("T")
+
+
+class Call(Coroutine[Any, Any, T], Generic[T]):
+    """A request that has not been sent yet.
+
+    * `await call` sends it and returns the result.
+    * `async with call as result:` sends it on entering; on leaving, a result that can be closed (a stream) is closed.
+    * `asyncio.create_task(call)`, `asyncio.gather(call, …)`: it is a coroutine.
+
+    It can be used once. One that is never used warns, as a coroutine does.
+
+    Args:
+        start: Makes the coroutine that does the work.
+        name: What the warning calls it.
+    """
+
+    def __init__(self, start: Callable[[], Coroutine[Any, Any, T]], *, name: str) -> None:
+        self._start = start
+        self._name = name
+        self._coroutine: Coroutine[Any, Any, T] | None = None
+        self._result: Any = None
+
+    def _begin(self) -> Coroutine[Any, Any, T]:
+        if self._coroutine is None:
+            self._coroutine = self._start()
+        return self._coroutine
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self._begin().__await__()
+
+    def send(self, value: Any, /) -> Any:
+        """Advance the coroutine; for event loops, not for users."""
+        return self._begin().send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Raise an exception inside the coroutine; for event loops, not for users."""
+        return self._begin().throw(*error)
+
+    def close(self) -> None:
+        """Give the call up; a request under way is aborted. One that was never begun no longer warns."""
+        if self._coroutine is None:
+            self._coroutine = _nothing()
+        self._coroutine.close()
+
+    async def __aenter__(self) -> T:
+        self._result = await self
+        return self._result  # type: ignore[no-any-return]  # it is what the coroutine returned
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        result, self._result = self._result, None
+        aclose = getattr(result, "aclose", None)
+        if aclose is not None:
+            await aclose()
+
+    def __del__(self) -> None:
+        if getattr(self, "_coroutine", self) is None:
+            warnings.warn(f"{self._name}(...) was never awaited", RuntimeWarning, stacklevel=2, source=self)
+
+    def __repr__(self) -> str:
+        state = "not begun" if self._coroutine is None else "begun"
+        return f"<Call {self._name} {state}>"
+
+
+async def _nothing() -> Any:
+    """A coroutine to close in the place of one that was never made."""

@@ -1,0 +1,125 @@
+"""From a response to an answer: what a 200 turns out to be.
+
+A response comes in; out goes a `ChatStream` that has brought its first token, or a `ChatCompletion`. Whatever else a
+200 can be (an error in JSON, a web page, nothing) is raised here, where the request may still be retried.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from openai_async.protocol import codec, failures
+from openai_async.protocol.chunks import as_chunk
+from openai_async.transport.exchange import read_body
+from openai_async.transport.message import Response
+from openai_async.transport.timer import Timer
+from openai_async.types.completion import ChatCompletion
+
+from .response import SAMPLE_SIZE, ResponseInfo, not_an_answer
+from .stream import ChatStream
+
+__all__ = ["open_stream", "read_completion"]
+
+# A completion of 64 MiB would be some 10 million tokens.
+_BODY_SIZE = 64 * 1024 * 1024
+
+# What an event stream begins with, for servers that forget to say that theirs is one.
+_SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":", b"\xef\xbb\xbf")
+
+
+async def read_completion(response: Response, timer: Timer) -> ChatCompletion:
+    """Return the completion in `response`.
+
+    Cancelling it aborts the response.
+
+    Raises:
+        APIError: It is an error, no completion, or was cut off.
+    """
+    timer.enter("total")
+    try:
+        body = await read_body(response, timer, limit=_BODY_SIZE)
+    finally:
+        timer.stop()
+    info = ResponseInfo(response.status, response.headers)
+    try:
+        completion = codec.decode(body, ChatCompletion)
+    except ValueError as error:
+        raise not_an_answer(info, body, "a completion in JSON") from error
+    if not completion.choices:
+        # Rare, but an answer (n=0): with an empty list. Without one, it is something else.
+        payload = codec.loads(body)
+        if not isinstance(payload.get("choices"), list):
+            _refuse(payload, body, info, "a completion in JSON")
+    if info.request_id is not None:
+        completion._response_id = info.request_id
+    return completion
+
+
+async def open_stream(response: Response, timer: Timer, *, events: bool = False) -> ChatStream[Any]:
+    """Return the stream in `response` once it has brought its first content, or all it has.
+
+    Cancelling it aborts the response.
+
+    Raises:
+        APIError: The stream failed before its first content; `partial` is None, so another attempt loses nothing.
+    """
+    stream: ChatStream[Any] = ChatStream(response, timer, events=events)
+    try:
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind == "text/event-stream" or await _begins_as_stream(stream, response, timer):
+            await _await_payload(stream)
+    except BaseException:
+        stream._abort()
+        raise
+    return stream
+
+
+async def _await_payload(stream: ChatStream[Any]) -> None:
+    """Read until something came that can't be taken back, or nothing more comes."""
+    while not (stream._payload or stream._over):
+        await stream._fill()
+    if not stream._payload and not (stream._done and stream._chunked):
+        raise stream._outcome()
+
+
+async def _begins_as_stream(stream: ChatStream[Any], response: Response, timer: Timer) -> bool:
+    """Look at the first bytes of a body that does not say it is an event stream.
+
+    Returns:
+        Whether it is one all the same. If not, the stream holds the whole answer, as one chunk.
+
+    Raises:
+        APIError: The body is an error in JSON, or no answer at all.
+    """
+    head = b""
+    while len(head) < SAMPLE_SIZE:
+        with timer:
+            data = await response.read()
+        if not data:
+            break
+        head += data
+        if any(head.startswith(start) for start in _SSE_STARTS):
+            stream._take(head)
+            return True
+    timer.enter("total")
+    body = head + await read_body(response, timer, limit=_BODY_SIZE)
+    try:
+        payload = codec.loads(body)
+    except ValueError:
+        payload = None
+    info = ResponseInfo(response.status, response.headers)
+    if not isinstance(payload, dict):
+        raise not_an_answer(info, body, "an event stream")
+    if not payload.get("choices"):
+        _refuse(payload, body, info, "an event stream")
+    # The server ignored `stream=True`: its completion is handed out as the one chunk that says it all.
+    stream._take_whole(as_chunk(payload))
+    return False
+
+
+def _refuse(payload: dict[str, Any], body: bytes, info: ResponseInfo, expected: str) -> None:
+    """Raise for a 200 that holds no choices: the error it holds, or that it holds nothing of use."""
+    error = failures.stream_error(payload, None)
+    if error is not None:
+        raise failures.from_event(error, headers=info.headers)
+    raise not_an_answer(info, body, expected)

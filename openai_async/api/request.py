@@ -1,0 +1,157 @@
+"""From a method's arguments to the request that goes out.
+
+A client's settings and one call's options come in; an URL, headers and bytes go out. Keys are asked for at each
+attempt, everything else is worked out once. Nothing here sends anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias, cast
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from openai_async.errors import OpenAIError
+from openai_async.protocol import codec
+from openai_async.transport.message import Request
+from openai_async.types.options import Omit, Timeout
+
+__all__ = ["ApiKey", "Plan", "build_url", "check_base_url", "encode_body", "header_value", "merge_headers", "resolve_key"]
+
+ApiKey: TypeAlias = str | Callable[[], str | Awaitable[str]]
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2: token
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """One call, ready to be sent: everything but the key, which is asked for at each attempt.
+
+    Attributes:
+        headers: Names in lower case, the authorization not among them unless the caller gave one.
+        timeout: In seconds, spanning all attempts.
+        max_retries: Attempts after the first.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None
+    timeout: Timeout
+    max_retries: int
+
+    def request(self, authorization: str | None) -> Request:
+        """Return the request with its key; None: it takes none."""
+        headers = self.headers
+        if authorization is not None and "authorization" not in headers:
+            headers = {**headers, "authorization": authorization}
+        return Request(method=self.method, url=self.url, headers=headers, body=self.body)
+
+
+def encode_body(params: Mapping[str, Any], extra: object) -> bytes:
+    """Return a JSON body of `params` with `extra` over it; values of `omit` are left out.
+
+    Raises:
+        TypeError: `extra` is no mapping, or a value can't be sent.
+        ValueError: A number or a string can't be sent.
+    """
+    if extra is None or isinstance(extra, Omit):
+        return codec.dumps(params)
+    if not isinstance(extra, Mapping):
+        raise TypeError(f"extra_body must be a mapping, not {type(extra).__name__}")
+    return codec.dumps({**params, **cast("Mapping[str, Any]", extra)})
+
+
+def check_base_url(url: str) -> str:
+    """Return `url` without a slash at its end.
+
+    Raises:
+        OpenAIError: It is no absolute http or https address.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for a port that is no number
+    except ValueError as error:
+        raise OpenAIError(f"base_url is no URL: {url!r} ({error})") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise OpenAIError(f"base_url must be an http:// or https:// address such as https://api.openai.com/v1, not {url!r}")
+    if parts.username or parts.password:
+        raise OpenAIError("base_url holds a user name or password; give the key as api_key= instead")
+    return url.rstrip("/")
+
+
+def build_url(base: str, path: str, query: Mapping[str, Any]) -> str:
+    """Return the address of `path` under `base`, with `query` (lists as `k[]=`, mappings as `k[name]=`)."""
+    base, _, fixed = base.partition("?")
+    pairs = [pair for name, value in query.items() for pair in _pairs(name, value)]
+    text = "&".join(part for part in (fixed, urlencode(pairs, quote_via=quote, safe="[]")) if part)
+    return f"{base}{path}?{text}" if text else f"{base}{path}"
+
+
+def _pairs(name: str, value: Any) -> list[tuple[str, str]]:
+    if isinstance(value, Omit):
+        return []
+    if isinstance(value, Mapping):
+        items = cast("Mapping[str, Any]", value).items()
+        return [pair for key, item in items for pair in _pairs(f"{name}[{key}]", item)]
+    if isinstance(value, list | tuple):
+        return [pair for item in cast("list[Any]", value) for pair in _pairs(f"{name}[]", item)]
+    if value is None:
+        return [(name, "")]
+    return [(name, str(value).lower() if isinstance(value, bool) else str(value))]
+
+
+def header_value(name: str, value: object) -> str:
+    """Return `value` as what a header may hold.
+
+    Raises:
+        TypeError: It is no string.
+        OpenAIError: It holds a line break or another character that a header can't; the message does not show it.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"the header {name!r} must be a string, not {type(value).__name__}")
+    if not _NAME.fullmatch(name):
+        raise OpenAIError(f"{name!r} can't be the name of a header")
+    if not (value.isprintable() and value.isascii()) and not _sendable(value):
+        raise OpenAIError(f"the value of the header {name!r} holds a line break or another character that a header can't")
+    return value
+
+
+def _sendable(value: str) -> bool:
+    """Whether a value holds only tabs and what Latin-1 can print, as RFC 9110 (section 5.5) tolerates."""
+    return all(char == "\t" or (" " <= char <= "\xff" and char != "\x7f") for char in value)
+
+
+def merge_headers(*layers: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the layers as one, later ones first in rank, names in lower case; a value of `omit` removes the header."""
+    merged: dict[str, str] = {}
+    for layer in layers:
+        for name, value in (layer or {}).items():
+            key = name.lower()
+            if isinstance(value, Omit):
+                merged.pop(key, None)
+            else:
+                merged[key] = header_value(key, value)
+    return merged
+
+
+async def resolve_key(key: ApiKey) -> str:
+    """Return the key itself, calling and awaiting what gives it. Cancelling it cancels that call.
+
+    Raises:
+        OpenAIError: The callable failed, or gave no string, or one that no header can hold.
+    """
+    value: Any = key
+    if callable(key):
+        try:
+            value = key()
+            if isinstance(value, Awaitable):
+                value = await cast("Awaitable[Any]", value)
+        except OpenAIError:
+            raise
+        except Exception as error:
+            raise OpenAIError(f"api_key() failed: {type(error).__name__}") from error
+    if not isinstance(value, str) or not value:
+        raise OpenAIError(f"api_key() must return a key, a string that is not empty; it returned a {type(value).__name__}")
+    return value

@@ -1,0 +1,78 @@
+"""What is known of a response beside its content: status, headers, and when what happened.
+
+Plain data, read by the user of a stream. Nothing here holds the connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from openai_async.errors import APIResponseValidationError
+
+__all__ = ["ResponseInfo", "Timing", "not_an_answer"]
+
+# Enough of a wrong answer to recognise where it came from.
+SAMPLE_SIZE = 512
+
+
+class ResponseInfo(msgspec.Struct, frozen=True):
+    """The head of a response.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Names in lower case, repeated ones joined by a comma.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+
+    @property
+    def request_id(self) -> str | None:
+        """The server's `x-request-id`; None: it sent none."""
+        return self.headers.get("x-request-id")
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """When a call's stages were reached, in seconds from its start; None: not yet, or the transport does not tell.
+
+    After a retry the stages are those of the last attempt, still counted from the call's start.
+
+    Attributes:
+        sent: The attempt began.
+        queued: The wait for a place in the connection pool was over.
+        connected: There was a connection, new or kept alive.
+        headers: The response's head was here.
+        first_byte: The body began.
+        first_token: The first content was here, keep-alives and the role aside.
+        last: The stream ended.
+    """
+
+    sent: float | None = None
+    queued: float | None = None
+    connected: float | None = None
+    headers: float | None = None
+    first_byte: float | None = None
+    first_token: float | None = None
+    last: float | None = None
+
+    @classmethod
+    def of(cls, marks: Mapping[str, float]) -> Timing:
+        """Return the timing that a timer's marks tell (seconds of the loop's clock)."""
+        started = marks["started"]
+        return cls(**{name: at - started for name, at in marks.items() if name != "started"})
+
+
+def not_an_answer(info: ResponseInfo, body: bytes, expected: str) -> APIResponseValidationError:
+    """The error for a response of status 200 that is something else than `expected`."""
+    sample = body[:SAMPLE_SIZE].decode("utf-8", "replace")
+    told = f"{sample.strip()[:120]!r}" if sample.strip() else "nothing"
+    kind = info.headers.get("content-type", "no content type")
+    return APIResponseValidationError(
+        f"The server answered {info.status} ({kind}) with {told}, where {expected} was expected. "
+        "Is base_url right, and is there a proxy in between?",
+        headers=dict(info.headers),
+        request_id=info.request_id,
+        body=sample or None,
+    )

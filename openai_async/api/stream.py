@@ -1,0 +1,372 @@
+"""`ChatStream`: the pump between the socket and the chunks in your hands.
+
+The only module that both awaits and understands: read bytes, feed the parser, decode, hand out, add to the snapshot.
+Between two chunks of one read nothing is awaited. It never retries: that ended when the first token came.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from msgspec import UNSET
+
+from openai_async.errors import (
+    APIConnectionError,
+    APIError,
+    APITimeoutError,
+    IncompleteStreamError,
+    StreamStateError,
+)
+from openai_async.protocol.chunks import ChunkDecoder, Done
+from openai_async.protocol.events import EventBuilder, StreamEvent
+from openai_async.protocol.snapshot import ChatCompletionAccumulator
+from openai_async.protocol.sse import EventParser
+from openai_async.transport.message import Response
+from openai_async.transport.timer import Timer
+from openai_async.types.chunk import ChatCompletionChunk
+from openai_async.types.completion import ChatCompletion
+
+from .response import ResponseInfo, Timing, not_an_answer
+
+__all__ = ["BatchIterator", "ChatStream", "TextIterator"]
+
+Item = TypeVar("Item")
+
+
+class ChatStream(Generic[Item]):
+    """A streamed chat completion: an async iterator of chunks, or from `stream()` of events.
+
+    Use it with `async with`, so that the request is aborted when you leave early:
+
+        async with client.chat.completions.create(model=…, messages=…, stream=True) as stream:
+            async for chunk in stream:
+                ...
+
+    Iteration ends when the answer is complete: `[DONE]` came, or every choice has its `finish_reason`. Anything else
+    raises, with all that was received in the error's `partial`. It can be iterated once, by one task at a time.
+
+    Attributes:
+        response: Status and headers of the response that carries the stream.
+    """
+
+    def __init__(self, response: Response, timer: Timer, *, events: bool = False) -> None:
+        self.response = ResponseInfo(response.status, response.headers)
+        self._body = response
+        self._timer = timer
+        self._parser = EventParser()
+        self._decoder = ChunkDecoder(headers=response.headers)
+        self._accumulator = ChatCompletionAccumulator()
+        self._builder = EventBuilder(self._accumulator) if events else None
+        self._chunks: deque[ChatCompletionChunk] = deque()  # decoded, not handed out yet
+        self._events: deque[StreamEvent] = deque()  # of the chunk handed out last, not handed out yet
+        self._failure: APIError | None = None  # raised once the chunks before it are handed out
+        self._chunked = False  # any chunk came
+        self._payload = False  # any content came
+        self._done = False  # [DONE] came
+        self._over = False  # nothing more is read
+        self._closed = False  # because the reader left
+        self._reading = False
+
+    # Reading.
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Item:
+        """Return the next chunk or event.
+
+        Cancelling it aborts the request; what was received stays in `snapshot`.
+
+        Raises:
+            APIError: The stream failed; `partial` has what was received.
+            StreamStateError: Another task is reading, or the stream was closed before its end.
+        """
+        if self._events:
+            return self._events.popleft()  # type: ignore[return-value]  # Item is StreamEvent when there are events
+        if not self._chunks:
+            await self._more()
+        chunk = self._hand_out()
+        if self._builder is None:
+            return chunk  # type: ignore[return-value]  # Item is ChatCompletionChunk when there is no builder
+        self._events.extend(self._builder.events(chunk))
+        return self._events.popleft()  # type: ignore[return-value]  # as above; a chunk causes one event at least
+
+    def events(self) -> ChatStream[StreamEvent]:
+        """Return the same stream, iterating events from the next chunk on."""
+        if self._builder is None:
+            self._builder = EventBuilder(self._accumulator)
+        return self  # type: ignore[return-value]  # from here on Item is StreamEvent
+
+    def text(self) -> TextIterator:
+        """Return an iterator of the pieces of choice 0's text, empty ones left out."""
+        return TextIterator(self)
+
+    def batches(self) -> BatchIterator:
+        """Return an iterator of lists of chunks, one list per socket read, none of them empty."""
+        return BatchIterator(self)
+
+    async def final(self) -> ChatCompletion:
+        """Read the stream to its end and return the whole completion.
+
+        Cancelling it aborts the request; what was received stays in `snapshot`.
+
+        Raises:
+            APIError: The stream failed, now or earlier; `partial` has what was received.
+            StreamStateError: The stream was closed before its end.
+        """
+        while await self._has_more():
+            self._hand_out()
+        return self.snapshot
+
+    async def get_final_completion(self) -> ChatCompletion:
+        """Do as `final`: the official SDK's name for it."""
+        return await self.final()
+
+    async def until_done(self) -> Self:
+        """Read the stream to its end and return it."""
+        await self.final()
+        return self
+
+    # Looking.
+
+    @property
+    def snapshot(self) -> ChatCompletion:
+        """The completion as far as it was handed out, joined now; later chunks don't change it."""
+        completion = self._accumulator.completion()
+        if self.response.request_id is not None:
+            completion._response_id = self.response.request_id
+        return completion
+
+    @property
+    def current_completion_snapshot(self) -> ChatCompletion:
+        """The same as `snapshot`: the official SDK's name for it."""
+        return self.snapshot
+
+    @property
+    def timing(self) -> Timing:
+        """When what happened, in seconds from the call's start."""
+        return Timing.of(self._timer.marks)
+
+    def __repr__(self) -> str:
+        state = "failed" if self._failure else "complete" if self._done else "closed" if self._over else "open"
+        return f"<ChatStream {state} status={self.response.status} request_id={self.response.request_id!r}>"
+
+    # Leaving.
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._abort()
+
+    async def aclose(self) -> None:
+        """Close the stream; a request under way is aborted. Harmless after the end, and twice."""
+        self._abort()
+
+    async def close(self) -> None:
+        """Do as `aclose`."""
+        self._abort()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_over", True):
+            warnings.warn(f"{self!r} was neither read to its end nor closed", ResourceWarning, stacklevel=2, source=self)
+            self._abort()
+
+    # The pump.
+
+    async def _has_more(self) -> bool:
+        """Whether a chunk can be handed out; waits for one."""
+        if not self._chunks:
+            try:
+                await self._more()
+            except StopAsyncIteration:
+                return False
+        return True
+
+    async def _more(self) -> None:
+        """Read until there is a chunk; where the stream is over, raise what ends the iteration."""
+        if self._reading:
+            raise StreamStateError("Another task is reading this stream; a stream has one reader.")
+        self._reading = True
+        try:
+            if self._timer.phase == "idle":
+                self._timer.progress()  # time that the reader took is not the server's silence
+            while not self._chunks:
+                if self._over:
+                    raise self._outcome()
+                await self._fill()
+        except StopAsyncIteration:
+            raise
+        except BaseException:
+            self._abort()
+            raise
+        finally:
+            self._reading = False
+
+    async def _fill(self) -> None:
+        """Take the bytes of one socket read, or note that there are no more."""
+        try:
+            with self._timer:
+                data = await self._body.read()
+        except APIConnectionError as error:
+            self._end(error)
+            return
+        if data:
+            self._take(data)
+        else:
+            self._end(None)
+
+    def _take(self, data: bytes) -> None:
+        """Decode what the bytes complete."""
+        if not self._chunked and "first_byte" not in self._timer.marks:
+            self._timer.mark("first_byte")
+        decode, chunks = self._decoder.decode, self._chunks
+        payload = False
+        try:
+            for event in self._parser.feed(data):
+                chunk = decode(event)
+                if chunk is None:
+                    continue
+                if isinstance(chunk, Done):
+                    self._finish()
+                    break
+                chunks.append(chunk)
+                payload = payload or has_payload(chunk)
+        except APIError as error:
+            # The chunks before it are handed out first.
+            self._failure = error
+            self._abort()
+        self._chunked = self._chunked or bool(chunks)
+        if payload:
+            if not self._payload:
+                self._payload = True
+                self._timer.mark("first_token")
+            self._timer.progress()
+
+    def _take_whole(self, chunk: ChatCompletionChunk) -> None:
+        """Take a whole answer that came instead of a stream."""
+        self._chunks.append(chunk)
+        self._chunked = self._payload = self._done = True
+        self._timer.mark("first_token")
+        self._mark_over()
+
+    def _hand_out(self) -> ChatCompletionChunk:
+        """Take the next decoded chunk and add it to the snapshot."""
+        chunk = self._chunks.popleft()
+        try:
+            self._accumulator.add(chunk)
+        except APIError as error:
+            self._chunks.clear()
+            self._failure = error
+            self._abort()
+            raise self._outcome() from None
+        return chunk
+
+    def _finish(self) -> None:
+        """`[DONE]` came: the iteration ends here, whatever the body still has."""
+        self._done = True
+        self._mark_over()
+        self._body.release()
+
+    def _end(self, error: APIConnectionError | None) -> None:
+        """The body ended, cleanly or with an error. Whether that is an answer's end shows when all is handed out."""
+        self._mark_over()
+        if error is None:
+            self._body.release()
+        else:
+            self._body.close()
+            self._failure = error
+
+    def _abort(self) -> None:
+        """Read no more; the server sees the connection go away, unless the body was at its end."""
+        if not self._over:
+            self._closed = True
+            self._mark_over()
+            self._body.close()
+
+    def _mark_over(self) -> None:
+        self._over = True
+        self._timer.mark("last")
+        self._timer.stop()
+
+    def _outcome(self) -> Exception:
+        """What ends the iteration, all chunks being handed out: `StopAsyncIteration`, or why there is no answer."""
+        failure = self._failure
+        if failure is None or isinstance(failure, APIConnectionError):
+            # The body ended, cleanly or not. A connection that breaks after the last finish_reason breaks nothing.
+            if self._done and not self._chunked:
+                failure = not_an_answer(self.response, b"data: [DONE]", "a stream with at least one chunk")
+            elif self._done or self._accumulator.finished:
+                return StopAsyncIteration()
+            elif failure is None and self._closed:
+                return StreamStateError("The stream was closed before its end; `snapshot` has what was received.")
+            elif not isinstance(failure, APITimeoutError | IncompleteStreamError):
+                failure = self._incomplete(failure)
+        if failure.partial is None and self._payload:
+            failure.partial = self.snapshot
+        self._failure = failure
+        return failure
+
+    def _incomplete(self, cause: APIError | None) -> APIError:
+        if cause is None and not self._chunked:
+            return not_an_answer(self.response, b"", "an event stream")
+        how = cause.message if cause is not None else "the server closed it without an error."
+        error = IncompleteStreamError(
+            f"The stream ended before the answer did: {how}",
+            headers=dict(self.response.headers),
+            request_id=self.response.request_id,
+        )
+        error.__cause__ = cause
+        return error
+
+
+class TextIterator:
+    """The text of choice 0, piece by piece; see `ChatStream.text`."""
+
+    def __init__(self, stream: ChatStream[Any]) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        """Return the next piece, never empty; raises and cancels as `ChatStream.__anext__` does."""
+        stream = self._stream
+        while True:
+            if not stream._chunks:
+                await stream._more()
+            if text := stream._hand_out().text:
+                return text
+
+
+class BatchIterator:
+    """Chunks by socket read; see `ChatStream.batches`."""
+
+    def __init__(self, stream: ChatStream[Any]) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[ChatCompletionChunk]:
+        """Return the chunks of the next read, one at least; raises and cancels as `ChatStream.__anext__` does."""
+        stream = self._stream
+        if not stream._chunks:
+            await stream._more()
+        return [stream._hand_out() for _ in range(len(stream._chunks))]
+
+
+def has_payload(chunk: ChatCompletionChunk) -> bool:
+    """Whether the chunk carries anything of the answer: more than a role, metadata or usage."""
+    for choice in chunk.choices:
+        delta = choice.delta
+        if delta.content or delta.tool_calls or choice.finish_reason or delta.refusal or delta.audio:
+            return True
+        if delta.function_call or delta.annotations or (delta._extra is not UNSET and any(delta._extra.values())):
+            return True
+    return False

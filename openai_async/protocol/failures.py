@@ -1,0 +1,212 @@
+"""What a server's error means: a status and a body, or an object inside a stream, become one of our errors.
+
+In come plain data; out goes an exception to raise, never raised here. The class is chosen by HTTP status, and inside
+a stream by the error's own `code` or `type`, since a stream has answered 200 already.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+from openai_async import errors
+
+from .codec import loads
+
+__all__ = ["from_event", "from_response", "stream_error"]
+
+# Quotas are not rates: waiting and retrying only delays the news.
+_NO_QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "quota_exceeded"})
+
+_BY_STATUS: dict[int, type[errors.APIStatusError]] = {
+    400: errors.BadRequestError,
+    401: errors.AuthenticationError,
+    403: errors.PermissionDeniedError,
+    404: errors.NotFoundError,
+    409: errors.ConflictError,
+    422: errors.UnprocessableEntityError,
+    429: errors.RateLimitError,
+}
+
+# Codes and types that stand for a status. Compared in lower case without "_" and "error", so that OpenAI's
+# "rate_limit_error", vLLM's "RateLimitError" and Anthropic's "rate_limit" are one.
+_BY_NAME: dict[str, int] = {
+    "badrequest": 400,
+    "contextlengthexceeded": 400,
+    "invalidrequest": 400,
+    "invalidvalue": 400,
+    "authentication": 401,
+    "invalidapikey": 401,
+    "unauthorized": 401,
+    "permission": 403,
+    "permissiondenied": 403,
+    "modelnotfound": 404,
+    "notfound": 404,
+    "conflict": 409,
+    "unprocessableentity": 422,
+    "insufficientquota": 429,
+    "ratelimit": 429,
+    "ratelimitexceeded": 429,
+    "requests": 429,
+    "tokens": 429,
+    "toomanyrequests": 429,
+    "api": 500,
+    "internal": 500,
+    "internalserver": 500,
+    "server": 500,
+    "engineoverloaded": 503,
+    "overloaded": 529,
+    "serviceunavailable": 503,
+    "gatewaytimeout": 504,
+    "timeout": 504,
+}
+
+
+def from_response(status: int, headers: Mapping[str, str], body: bytes) -> errors.APIStatusError:
+    """Return the error that a response of status 300 or above stands for.
+
+    Args:
+        status: The HTTP status.
+        headers: The response's headers, names in lower case.
+        body: The body, or its beginning; JSON of any shape, HTML, text, or nothing.
+    """
+    parsed = _parse(body)
+    detail = _detail(parsed)
+    message = _message(detail) or _summary(status, headers, parsed)
+    cls = errors.InternalServerError if status >= 500 else _BY_STATUS.get(status, errors.APIStatusError)
+    return _build(cls, message, detail, status, headers)
+
+
+def from_event(payload: Any, *, headers: Mapping[str, str]) -> errors.APIError:
+    """Return the error that an object inside a stream stands for.
+
+    Args:
+        payload: The decoded data: an object with `error`, the error object itself, or text.
+        headers: The headers of the response that carries the stream.
+    """
+    detail = _detail(payload)
+    message = _message(detail) or "The server reported an error in the stream, without saying which."
+    status = _status_of(detail)
+    if status is None:
+        return _build(errors.APIError, message, detail, None, headers)
+    cls = errors.InternalServerError if status >= 500 else _BY_STATUS.get(status, errors.APIStatusError)
+    return _build(cls, message, detail, status, headers)
+
+
+def stream_error(payload: dict[str, Any], event: str | None) -> Any:
+    """The part of an event's JSON object that is an error, or None when it is an ordinary chunk.
+
+    Known forms: an event named "error"; `{"error": …}` (OpenAI, OpenRouter, llama.cpp), also with a null or empty
+    error on ordinary chunks; `{"object": "error", …}` (older vLLM); a bare `{"code", "message"}` (Anthropic's and
+    IBM's proxies); and `finish_reason: "error"` with the error in the choice (OpenRouter).
+    """
+    if event == "error" or payload.get("object") == "error":
+        return payload
+    choices = payload.get("choices")
+    error = payload.get("error")
+    if error or (error is not None and error is not False and not choices):
+        return payload
+    if not choices and payload.get("message") and (payload.get("code") or payload.get("type")):
+        return payload
+    if isinstance(choices, list):
+        for choice in cast("list[Any]", choices):
+            if isinstance(choice, dict) and choice.get("error") and choice.get("finish_reason") == "error":
+                return {"error": choice["error"]}
+    return None
+
+
+def _build(
+    cls: type[errors.APIError], message: str, detail: Any, status: int | None, headers: Mapping[str, str]
+) -> Any:
+    fields: dict[str, str | None] = dict.fromkeys(("code", "type", "param"))
+    if isinstance(detail, dict):
+        for name in fields:
+            value = cast("dict[str, Any]", detail).get(name)
+            fields[name] = None if value is None or isinstance(value, dict | list) else str(value)
+    if cls is errors.RateLimitError and not _NO_QUOTA.isdisjoint({fields["code"], fields["type"]}):
+        cls = errors.InsufficientQuotaError
+    return cls(
+        message,
+        status_code=status,
+        headers=dict(headers),
+        request_id=headers.get("x-request-id"),
+        body=detail,
+        **fields,
+    )
+
+
+def _parse(body: bytes) -> Any:
+    """The body as JSON, else as text, else None."""
+    if not body.strip():
+        return None
+    try:
+        return loads(body)
+    except ValueError:
+        return body.decode("utf-8", "replace")
+
+
+def _detail(payload: Any) -> Any:
+    """The error object inside a body: OpenAI's `error`, else the body itself."""
+    if isinstance(payload, dict):
+        error = cast("dict[str, Any]", payload).get("error")
+        # LiteLLM and some gateways put a sentence here and the rest beside it.
+        if error is not None and error != {}:
+            return error
+    return payload
+
+
+def _message(detail: Any) -> str | None:
+    """The human sentence in an error of any shape, or None."""
+    if isinstance(detail, str):
+        return None if _is_html(detail) else detail.strip()[:2000] or None
+    if isinstance(detail, list) and detail:
+        # Gemini's compatible endpoint wraps its error object in a list.
+        return _message(_detail(cast("list[Any]", detail)[0]))
+    if isinstance(detail, dict):
+        fields = cast("dict[str, Any]", detail)
+        for name in ("message", "detail", "msg", "error", "error_description"):
+            value = fields.get(name)
+            if isinstance(value, str) and value.strip():
+                return value.strip()
+            if isinstance(value, list) and value:  # FastAPI's list of validation errors
+                return _message(cast("list[Any]", value)[0])
+    return None
+
+
+def _is_html(text: str) -> bool:
+    return text.lstrip()[:15].lower().startswith(("<!doctype", "<html", "<head", "<?xml"))
+
+
+def _summary(status: int, headers: Mapping[str, str], parsed: Any) -> str:
+    """A sentence for a refusal that holds none."""
+    if 300 <= status < 400:
+        return (
+            f"The server redirects to {headers.get('location', 'an unnamed place')}; redirects are not followed, because "
+            "the API key would go along. Set base_url to the final address."
+        )
+    if parsed is None:
+        return "The server sent no body."
+    if isinstance(parsed, str):
+        title = re.search(r"<title>(.*?)</title>", parsed, re.IGNORECASE | re.DOTALL)
+        told = f": {title[1].strip()[:200]!r}" if title else ""
+        return f"The server sent a web page{told}; is there a proxy in between, or is base_url wrong?"
+    return "The server gave no message; see the error's body."
+
+
+def _status_of(detail: Any) -> int | None:
+    """The HTTP status that an in-stream error names by number or by word, or None."""
+    if not isinstance(detail, dict):
+        return None
+    fields = cast("dict[str, Any]", detail)
+    for name in ("code", "status_code", "status", "type"):
+        value = fields.get(name)
+        if isinstance(value, str) and value.isdecimal():
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and 300 <= value < 600:
+            return value
+        if isinstance(value, str):
+            known = _BY_NAME.get(value.lower().replace("_", "").replace("error", ""))
+            if known is not None:
+                return known
+    return None

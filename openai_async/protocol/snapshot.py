@@ -1,0 +1,312 @@
+"""Chunks join to a completion: `ChatCompletionAccumulator`.
+
+Chunks come in, of one stream and in order; out goes the `ChatCompletion` so far, as often as it is asked for. Text is
+kept in pieces and joined on demand, so that a stream costs time linear in its length; no chunk is ever changed.
+
+Joining goes by a field's name, not by its type: what identifies (`id`, `type`, `name`, `role`) is set once, text is
+appended, and everything else is replaced by the newest value that is not null.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+
+from openai_async.errors import StreamProtocolError
+from openai_async.types.chunk import ChatCompletionChunk, ChoiceDelta, ChunkChoice
+from openai_async.types.completion import (
+    Annotation,
+    ChatCompletion,
+    ChatCompletionAudio,
+    ChatCompletionMessage,
+    ChatCompletionTokenLogprob,
+    Choice,
+    ChoiceLogprobs,
+    CompletionUsage,
+    FunctionCall,
+    Moderation,
+)
+
+from .extras import Extras
+from .text import Text
+from .toolcalls import ToolCalls
+
+__all__ = ["ChatCompletionAccumulator", "ChoiceSnapshot"]
+
+# More answers than any server gives; a stream that names more is broken or hostile.
+_MAX_CHOICES = 128
+
+
+class ChatCompletionAccumulator:
+    """The completion that a stream's chunks add up to.
+
+    Usable on chunks from anywhere, with no event loop:
+
+        accumulator = ChatCompletionAccumulator()
+        for chunk in chunks:
+            accumulator.add(chunk)
+        completion = accumulator.completion()
+    """
+
+    __slots__ = (
+        "_created",
+        "_extras",
+        "_id",
+        "_model",
+        "_moderation",
+        "_service_tier",
+        "_system_fingerprint",
+        "_usage",
+        "choices",
+    )
+
+    def __init__(self) -> None:
+        self.choices: dict[int, ChoiceSnapshot] = {}
+        self._id = ""
+        self._created = 0
+        self._model = ""
+        self._moderation: Moderation | None = None
+        self._service_tier: str | None = None
+        self._system_fingerprint: str | None = None
+        self._usage: CompletionUsage | None = None
+        self._extras = Extras(appends=False)
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is an answer, and every one seen has its `finish_reason`."""
+        return bool(self.choices) and all(choice.finish_reason for choice in self.choices.values())
+
+    @property
+    def usage(self) -> CompletionUsage | None:
+        """Tokens billed, as far as the stream told; None: not yet, or never."""
+        return self._usage
+
+    def add(self, chunk: ChatCompletionChunk) -> None:
+        """Add the next chunk of the stream.
+
+        Raises:
+            StreamProtocolError: The chunk belongs to choice 128 or above, or opens more than 128 tool calls. Nothing
+                of it was added beyond the place where that showed.
+        """
+        if not self._id:
+            self._id = chunk.id
+        if not self._model:
+            self._model = chunk.model
+        if not self._created:
+            self._created = chunk.created
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        if chunk.system_fingerprint is not None:
+            self._system_fingerprint = chunk.system_fingerprint
+        if chunk.service_tier is not None:
+            self._service_tier = chunk.service_tier
+        if chunk.moderation is not None:
+            self._moderation = chunk.moderation
+        if chunk._extra is not UNSET:
+            self._extras.merge(chunk._extra)
+        for choice in chunk.choices:
+            snapshot = self.choices.get(choice.index)
+            if snapshot is None:
+                snapshot = self._open(choice.index)
+            snapshot.add(choice)
+
+    def _open(self, index: int) -> ChoiceSnapshot:
+        # -1 is what Bedrock's gateway sends where there is but one.
+        place = 0 if index == -1 else index
+        if not 0 <= place < _MAX_CHOICES:
+            raise StreamProtocolError(f"The stream names choice {index}; choices are numbered from 0 to 127.")
+        snapshot = self.choices.get(place)
+        if snapshot is None:
+            snapshot = self.choices[place] = ChoiceSnapshot(place)
+        return snapshot
+
+    def completion(self) -> ChatCompletion:
+        """Return the completion so far, choices in the order of their index; later chunks don't change it."""
+        return ChatCompletion(
+            id=self._id,
+            choices=[self.choices[index].choice() for index in sorted(self.choices)],
+            created=self._created,
+            model=self._model,
+            moderation=self._moderation,
+            service_tier=self._service_tier,
+            system_fingerprint=self._system_fingerprint,
+            usage=self._usage,
+            _extra=self._extras.values(),
+        )
+
+
+class ChoiceSnapshot:
+    """One of the stream's answers so far."""
+
+    __slots__ = (
+        "_annotations",
+        "_audio",
+        "_extras",
+        "_function_call",
+        "_logprob_extras",
+        "_message_extras",
+        "_role",
+        "content",
+        "content_logprobs",
+        "finish_reason",
+        "index",
+        "refusal",
+        "refusal_logprobs",
+        "tool_calls",
+    )
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.content: Text | None = None
+        self.refusal: Text | None = None
+        self.finish_reason: str | None = None
+        self.content_logprobs: list[ChatCompletionTokenLogprob] | None = None
+        self.refusal_logprobs: list[ChatCompletionTokenLogprob] | None = None
+        self.tool_calls: ToolCalls | None = None
+        self._role = ""
+        self._annotations: list[Annotation] | None = None
+        self._audio: _Audio | None = None
+        self._function_call: _FunctionCall | None = None
+        self._extras: Extras | None = None
+        self._message_extras: Extras | None = None
+        self._logprob_extras: Extras | None = None
+
+    def add(self, choice: ChunkChoice) -> None:
+        """Add what a chunk says of this answer."""
+        delta = choice.delta
+        text = delta.content
+        if text is not None:
+            if self.content is None:
+                self.content = Text()
+            self.content.append(text)
+        if delta.tool_calls:
+            if self.tool_calls is None:
+                self.tool_calls = ToolCalls()
+            self.tool_calls.add(delta.tool_calls)
+        if not self._role and delta.role:
+            self._role = delta.role
+        if delta.refusal is not None:
+            self.refusal = self.refusal or Text()
+            self.refusal.append(delta.refusal)
+        if delta.audio is not None or delta.function_call is not None or delta.annotations:
+            self._add_rarities(delta)
+        if choice.logprobs is not None:
+            self._add_logprobs(choice.logprobs)
+        if choice.finish_reason:
+            self.finish_reason = choice.finish_reason
+        if delta._extra is not UNSET:
+            self._add_message_extras(delta._extra)
+        if choice._extra is not UNSET:
+            self._extras = self._extras or Extras(appends=False)
+            self._extras.merge(choice._extra)
+
+    def _add_rarities(self, delta: ChoiceDelta) -> None:
+        if delta.audio is not None:
+            self._audio = self._audio or _Audio()
+            self._audio.id = self._audio.id or delta.audio.id or ""
+            self._audio.data.append(delta.audio.data or "")
+            self._audio.transcript.append(delta.audio.transcript or "")
+            self._audio.expires_at = delta.audio.expires_at or self._audio.expires_at
+            self._audio.extras.merge(delta.audio.model_extra)
+        if delta.function_call is not None:
+            self._function_call = self._function_call or _FunctionCall()
+            self._function_call.name = self._function_call.name or delta.function_call.name or ""
+            self._function_call.arguments.append(delta.function_call.arguments or "")
+        if delta.annotations:
+            self._annotations = [*(self._annotations or ()), *delta.annotations]
+
+    def _add_logprobs(self, logprobs: ChoiceLogprobs) -> None:
+        if logprobs.content is not None:
+            self.content_logprobs = self.content_logprobs or []
+            self.content_logprobs.extend(logprobs.content)
+        if logprobs.refusal is not None:
+            self.refusal_logprobs = self.refusal_logprobs or []
+            self.refusal_logprobs.extend(logprobs.refusal)
+        if logprobs._extra is not UNSET:
+            self._logprob_extras = self._logprob_extras or Extras(appends=False)
+            self._logprob_extras.merge(logprobs._extra)
+
+    def _add_message_extras(self, extra: dict[str, Any]) -> None:
+        parts = extra.get("content")
+        if isinstance(parts, list):
+            # Mistral's reasoning models send content as a list of parts: its text is the text, and the list is kept.
+            self.content = self.content or Text()
+            for part in parts:
+                if isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str):
+                    self.content.append(part["text"])
+            extra = {**extra, "content_parts": parts}
+            del extra["content"]
+        self._message_extras = self._message_extras or Extras(appends=True)
+        self._message_extras.merge(extra)
+
+    def choice(self) -> Choice:
+        """Return the answer so far as a completion's choice."""
+        audio, call = self._audio, self._function_call
+        message = ChatCompletionMessage(
+            content=self.content.value() if self.content is not None else None,
+            refusal=self.refusal.value() if self.refusal is not None else None,
+            role=self._role or "assistant",
+            annotations=self._annotations,
+            audio=audio.value() if audio else None,
+            function_call=FunctionCall(name=call.name, arguments=call.arguments.value()) if call else None,
+            tool_calls=self.tool_calls.values() if self.tool_calls is not None else None,
+            _extra=_values(self._message_extras),
+        )
+        finish_reason = self.finish_reason
+        if finish_reason is None and audio and audio.expires_at:
+            # A stream of audio may end with a chunk that only says when the clip expires.
+            finish_reason = "stop"
+        return Choice(
+            finish_reason=finish_reason,
+            index=self.index,
+            logprobs=self._logprobs(),
+            message=message,
+            _extra=_values(self._extras),
+        )
+
+    def _logprobs(self) -> ChoiceLogprobs | None:
+        content, refusal = self.content_logprobs, self.refusal_logprobs
+        if content is None and refusal is None and self._logprob_extras is None:
+            return None
+        return ChoiceLogprobs(
+            content=content if content is None else list(content),
+            refusal=refusal if refusal is None else list(refusal),
+            _extra=_values(self._logprob_extras),
+        )
+
+
+def _values(extras: Extras | None) -> dict[str, Any] | UnsetType:
+    return UNSET if extras is None else extras.values()
+
+
+class _FunctionCall:
+    """The deprecated single call."""
+
+    __slots__ = ("arguments", "name")
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.arguments = Text()
+
+
+class _Audio:
+    """The spoken answer: base64 pieces are joined as text, as the API cuts them at multiples of four characters."""
+
+    __slots__ = ("data", "expires_at", "extras", "id", "transcript")
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.data = Text()
+        self.transcript = Text()
+        self.expires_at = 0
+        self.extras = Extras(appends=True)
+
+    def value(self) -> ChatCompletionAudio:
+        return ChatCompletionAudio(
+            id=self.id,
+            data=self.data.value(),
+            expires_at=self.expires_at,
+            transcript=self.transcript.value(),
+            _extra=self.extras.values(),
+        )

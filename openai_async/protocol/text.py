@@ -1,0 +1,23 @@
+"""Text that grows by pieces: appended to in constant time, joined when it is looked at."""
+
+from __future__ import annotations
+
+__all__ = ["Text"]
+
+
+class Text:
+    """A string in pieces."""
+
+    __slots__ = ("_pieces", "append")
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        # The list's own method, bound once: no call of ours stands between a chunk and its place.
+        self.append = self._pieces.append
+
+    def value(self) -> str:
+        """Return the whole text so far."""
+        pieces = self._pieces
+        if len(pieces) > 1:
+            pieces[:] = ("".join(pieces),)
+        return pieces[0] if pieces else ""

@@ -1,0 +1,177 @@
+"""Fragments of tool calls join to calls, whatever a vendor does with `index` and `id`.
+
+Delta tool calls come in; out go the message's calls, in the order of their indexes. A call once opened keeps its
+place: what vendors number differently is mapped, never renumbered.
+
+| a fragment has | it belongs to |
+|---|---|
+| an index seen before, and no other id than that call's | that call |
+| an index seen before, and another id (Gemini numbers all 0) | a new call, which takes over the index |
+| a new index | a new call; but see the next line |
+| a new index, neither id nor name, after a call without index | that call: the vendor numbers from its second fragment |
+| no index, a known id | the call with that id |
+| no index, a new id | a new call |
+| no index, no id, a name (whole calls, as Ollama sent) | a new call, unless it repeats the last one's name in a later chunk while that call's arguments are unfinished |
+| neither index nor id nor name | the last call |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import UNSET
+
+from openai_async.errors import StreamProtocolError
+from openai_async.types.chunk import ChoiceDeltaToolCall
+from openai_async.types.completion import (
+    ChatCompletionMessageCustomToolCall,
+    ChatCompletionMessageFunctionToolCall,
+    ChatCompletionMessageToolCallUnion,
+    Custom,
+    Function,
+)
+
+from . import codec
+from .extras import Extras
+from .text import Text
+
+__all__ = ["ToolCallSnapshot", "ToolCalls"]
+
+# The API allows 128 tools; a stream that opens more calls than that in one message is broken or hostile.
+_MAX_CALLS = 128
+
+
+class ToolCallSnapshot:
+    """One call so far.
+
+    Attributes:
+        index: Its place among the message's calls, as the vendor numbers them; opening order where it does not.
+        text: The arguments' JSON text, or the custom tool's input.
+    """
+
+    __slots__ = ("_extras", "_function_extras", "id", "index", "name", "numbered", "text", "type")
+
+    def __init__(self, index: int, *, numbered: bool) -> None:
+        self.index = index
+        self.numbered = numbered
+        self.id = ""
+        self.type: str | None = None
+        self.name = ""
+        self.text = Text()
+        self._extras: Extras | None = None
+        self._function_extras: Extras | None = None
+
+    def add(self, delta: ChoiceDeltaToolCall) -> None:
+        """Add a fragment: identity is set once, text is appended."""
+        if delta.id and not self.id:
+            self.id = delta.id
+        if delta.type and not self.type:
+            self.type = delta.type
+        function, custom = delta.function, delta.custom
+        if function is not None:
+            if function.name and not self.name:
+                self.name = function.name
+            if function.arguments:
+                self.text.append(function.arguments)
+            if function._extra is not UNSET:
+                self._function_extras = self._function_extras or Extras(appends=True)
+                self._function_extras.merge(function._extra)
+        if custom is not None:
+            self.type = self.type or "custom"
+            if custom.name and not self.name:
+                self.name = custom.name
+            if custom.input:
+                self.text.append(custom.input)
+        if delta._extra is not UNSET:
+            self._extras = self._extras or Extras(appends=True)
+            self._extras.merge(delta._extra)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the arguments so far are complete JSON."""
+        try:
+            codec.loads_strictly(self.text.value().encode())
+        except ValueError:
+            return False
+        return True
+
+    def value(self) -> ChatCompletionMessageToolCallUnion:
+        """Return the call so far."""
+        extra = UNSET if self._extras is None else self._extras.values()
+        inner = UNSET if self._function_extras is None else self._function_extras.values()
+        if self.type == "custom":
+            custom = Custom(name=self.name, input=self.text.value())
+            return ChatCompletionMessageCustomToolCall(id=self.id, custom=custom, _extra=extra)
+        function = Function(name=self.name, arguments=self.text.value(), _extra=inner)
+        call = ChatCompletionMessageFunctionToolCall(id=self.id, function=function, _extra=extra)
+        if self.type not in (None, "function"):
+            # An unknown kind of call keeps its type, as extras that don't fit a field do.
+            call._extra = {**call.model_extra, "type": self.type}
+        return call
+
+
+class ToolCalls:
+    """The calls of one message so far.
+
+    Attributes:
+        touched: The calls that the last chunk's fragments belong to, in the fragments' order.
+    """
+
+    __slots__ = ("_by_index", "_opened", "touched")
+
+    def __init__(self) -> None:
+        self.touched: list[ToolCallSnapshot] = []
+        self._opened: list[ToolCallSnapshot] = []
+        self._by_index: dict[int, ToolCallSnapshot] = {}
+
+    def add(self, deltas: Sequence[ChoiceDeltaToolCall]) -> None:
+        """Add one chunk's fragments.
+
+        Raises:
+            StreamProtocolError: The message would have more than 128 calls.
+        """
+        self.touched = []
+        for delta in deltas:
+            call = self._by_index.get(delta.index) if delta.index is not None else None
+            if call is None or (delta.id and call.id and delta.id != call.id):
+                call = self._place(delta)
+            call.add(delta)
+            self.touched.append(call)
+
+    def _place(self, delta: ChoiceDeltaToolCall) -> ToolCallSnapshot:
+        """Find or open the call of a fragment that no known index leads to."""
+        last = self._opened[-1] if self._opened else None
+        name = (delta.function and delta.function.name) or (delta.custom and delta.custom.name)
+        if delta.index is not None:
+            if delta.index == -1 and not delta.id and last is not None:
+                return last
+            if delta.index not in self._by_index and last and not (last.numbered or delta.id or name):
+                self._by_index[delta.index] = last
+                return last
+            return self._open(delta.index)
+        if delta.id:
+            known = next((call for call in self._opened if call.id == delta.id), None)
+            return known or self._open(None)
+        if last is None:
+            return self._open(None)
+        if name and (last in self.touched or last.name != name or last.whole):
+            return self._open(None)
+        return last
+
+    def _open(self, index: int | None) -> ToolCallSnapshot:
+        if len(self._opened) >= _MAX_CALLS:
+            raise StreamProtocolError(f"The stream opens more than {_MAX_CALLS} tool calls in one message.")
+        numbered = index is not None and index >= 0
+        call = ToolCallSnapshot(index if index is not None and numbered else len(self._opened), numbered=numbered)
+        self._opened.append(call)
+        if index is not None:
+            self._by_index[index] = call
+        return call
+
+    def snapshots(self) -> list[ToolCallSnapshot]:
+        """Return the calls by index; those that share one, in the order in which they were opened."""
+        return sorted(self._opened, key=lambda call: call.index)
+
+    def values(self) -> list[ChatCompletionMessageToolCallUnion]:
+        """Return the calls so far, in the order of `snapshots`."""
+        return [call.value() for call in self.snapshots()]

@@ -1,0 +1,96 @@
+"""A request, a response, and what carries the one to the other.
+
+Plain data and two protocols; any transport that keeps them will do: aiohttp's (`transport.session`), an ASGI app in
+this process (`transport.asgi`), a test's. Nothing here is tied to a network library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from openai_async.errors import APIConnectionError
+
+from .timer import Timer
+
+__all__ = ["Request", "Response", "StaleConnectionError", "Transport"]
+
+
+class StaleConnectionError(APIConnectionError):
+    """A connection that was kept alive turned out dead before it brought a single byte.
+
+    Sent again at once, and once per call, without counting as a retry. The server may have read the request all the
+    same: delivery is at least once, as with every retry.
+    """
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One HTTP request, sent again unchanged by a retry.
+
+    Attributes:
+        method: In capitals.
+        url: Absolute, query included.
+        headers: Names in lower case.
+        body: The whole body; None: there is none.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+
+class Response(Protocol):
+    """A response whose head is here and whose body is on its way."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, names in lower case, repeated ones joined by a comma."""
+        ...
+
+    async def read(self) -> bytes:
+        """Return the body's next bytes as they arrived, decompressed; b"" at its end.
+
+        Cancelling it loses nothing: the next call returns what came meanwhile.
+
+        Raises:
+            APIConnectionError: The body was cut off.
+        """
+        ...
+
+    def release(self) -> None:
+        """Say that the rest of the body, if any, is of no interest; the connection may be used again."""
+        ...
+
+    def close(self) -> None:
+        """Abort: the server sees the connection go away at once. Harmless after the body's end, and twice."""
+        ...
+
+
+class Transport(Protocol):
+    """Whatever takes a request somewhere and brings a response."""
+
+    async def send(self, request: Request, timer: Timer) -> Response:
+        """Send `request` and return the response when its head is here, whatever its status.
+
+        Cancelling it aborts the request.
+
+        Args:
+            request: What to send.
+            timer: Told of the phases: "pool", "connect", and "first_token" once the request is on its way.
+
+        Raises:
+            APIConnectionError: There was no response.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close all connections. Cancelling it leaves some to the garbage collector."""
+        ...
