@@ -13,10 +13,10 @@ from typing import Any, Generic, TypeVar
 
 __all__ = ["Call"]
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class Call(Coroutine[Any, Any, T], Generic[T]):
+class Call(Coroutine[Any, Any, T_co], Generic[T_co]):
     """A request that has not been sent yet.
 
     * `await call` sends it and returns the result.
@@ -30,18 +30,18 @@ class Call(Coroutine[Any, Any, T], Generic[T]):
         name: What the warning calls it.
     """
 
-    def __init__(self, start: Callable[[], Coroutine[Any, Any, T]], *, name: str) -> None:
+    def __init__(self, start: Callable[[], Coroutine[Any, Any, T_co]], *, name: str) -> None:
         self._start = start
         self._name = name
-        self._coroutine: Coroutine[Any, Any, T] | None = None
+        self._coroutine: Coroutine[Any, Any, T_co] | None = None
         self._result: Any = None
 
-    def _begin(self) -> Coroutine[Any, Any, T]:
+    def _begin(self) -> Coroutine[Any, Any, T_co]:
         if self._coroutine is None:
             self._coroutine = self._start()
         return self._coroutine
 
-    def __await__(self) -> Generator[Any, Any, T]:
+    def __await__(self) -> Generator[Any, Any, T_co]:
         return self._begin().__await__()
 
     def send(self, value: Any, /) -> Any:
@@ -58,7 +58,7 @@ class Call(Coroutine[Any, Any, T], Generic[T]):
             self._coroutine = _nothing()
         self._coroutine.close()
 
-    async def __aenter__(self) -> T:
+    async def __aenter__(self) -> T_co:
         self._result = await self
         return self._result  # type: ignore[no-any-return]  # it is what the coroutine returned
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from openai_async.errors import APIError, OpenAIError
+from openai_async.protocol.codec import is_object
 from openai_async.transport.exchange import exchange
 from openai_async.transport.message import Request, Response, Transport
 from openai_async.transport.timer import Timer
@@ -97,6 +98,7 @@ class AsyncOpenAI:
         self._default_query = dict(default_query or {})
         self._headers = self._make_headers()
         self._transport = _Shared(transport or _default_transport(session, proxy, ssl_context, limit))
+        self._deviations: set[str] = set()  # from the published schema, logged already
         self.chat = AsyncChat(self)
 
     def _make_headers(self) -> dict[str, str]:
@@ -245,7 +247,7 @@ def _default_transport(
     session: ClientSession | None, proxy: str | None, ssl_context: SSLContext | None, limit: int
 ) -> Transport:
     # Imported here: `import openai_async` shall not cost the 100 ms that aiohttp takes.
-    from openai_async.transport.session import AiohttpTransport
+    from openai_async.transport.session import AiohttpTransport  # noqa: PLC0415 - see above
 
     return AiohttpTransport(session=session, proxy=proxy, ssl=ssl_context, limit=limit)
 
@@ -281,5 +283,8 @@ def _redact(error: APIError, secret: str) -> None:
         error.args = (error.message,)
         if isinstance(error.body, str):
             error.body = error.body.replace(secret, "***")
-        elif isinstance(error.body, dict):
-            error.body = {k: v.replace(secret, "***") if isinstance(v, str) else v for k, v in error.body.items()}
+        elif is_object(error.body):
+            error.body = {
+                name: value.replace(secret, "***") if isinstance(value, str) else value
+                for name, value in error.body.items()
+            }

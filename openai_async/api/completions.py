@@ -6,6 +6,8 @@ it was made; nothing is sent before the call is awaited or entered.
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack, cast, overload
@@ -52,7 +54,9 @@ class AsyncCompletions:
         self._client = client
 
     @overload
-    def create(self, *, stream: Literal[True], **params: Unpack[CreateParams]) -> Call[ChatStream[ChatCompletionChunk]]: ...
+    def create(
+        self, *, stream: Literal[True], **params: Unpack[CreateParams]
+    ) -> Call[ChatStream[ChatCompletionChunk]]: ...
     @overload
     def create(
         self, *, stream: Literal[False] | Omit | None = None, **params: Unpack[CreateParams]
@@ -99,8 +103,14 @@ class AsyncCompletions:
 
     def _streaming(self, params: dict[str, Any], method: str, *, events: bool) -> Call[Any]:
         plan = self._client._plan("POST", _PATH, *_split(params, method), stream=True)
-        accept = partial(open_stream, events=events)
+        accept = partial(open_stream, events=events, deviations=self._client._deviations)
         return Call(partial(self._client._send, plan, accept), name=f"chat.completions.{method}")
+
+
+if sys.version_info >= (3, 12):
+    # What wraps coroutine functions (tracers, schedulers) asks for this mark; `create` returns a coroutine.
+    inspect.markcoroutinefunction(AsyncCompletions.create)
+    inspect.markcoroutinefunction(AsyncCompletions.stream)
 
 
 def _split(params: Mapping[str, Any], method: str) -> tuple[bytes, RequestOptions]:
@@ -111,11 +121,11 @@ def _split(params: Mapping[str, Any], method: str) -> tuple[bytes, RequestOption
     missing = [name for name in ("messages", "model") if isinstance(params.get(name, Omit()), Omit)]
     if missing:
         raise TypeError(f"{method}() misses the required argument {' and '.join(map(repr, missing))}")
-    messages = params["messages"]
-    if isinstance(messages, str | bytes | Mapping):
+    kind: type[object] = type(params["messages"])
+    if issubclass(kind, str | bytes | Mapping):
         raise TypeError(
             f'{method}(messages=...) takes a list of messages, such as [{{"role": "user", "content": "Hello"}}], '
-            f"not {type(messages).__name__}"
+            f"not {kind.__name__}"
         )
     if isinstance(params.get("response_format"), type):
         raise TypeError(f"{method}(response_format=...) takes a response format's dict, not a class")
@@ -126,7 +136,7 @@ def _split(params: Mapping[str, Any], method: str) -> tuple[bytes, RequestOption
 
 def _unknown_argument(method: str, name: str) -> str:
     # Imported here: only a mistake needs it.
-    from difflib import get_close_matches
+    from difflib import get_close_matches  # noqa: PLC0415 - see above
 
     close = get_close_matches(name, _NAMES, n=1)
     hint = f"did you mean {close[0]!r}?" if close else "parameters of other vendors go into extra_body={...}."

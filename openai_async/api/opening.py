@@ -48,22 +48,30 @@ async def read_completion(response: Response, timer: Timer) -> ChatCompletion:
     if not completion.choices:
         # Rare, but an answer (n=0): with an empty list. Without one, it is something else.
         payload = codec.loads(body)
-        if not isinstance(payload.get("choices"), list):
+        if not codec.is_array(payload.get("choices")):
             _refuse(payload, body, info, "a completion in JSON")
     if info.request_id is not None:
         completion._response_id = info.request_id
     return completion
 
 
-async def open_stream(response: Response, timer: Timer, *, events: bool = False) -> ChatStream[Any]:
+async def open_stream(
+    response: Response, timer: Timer, *, events: bool = False, deviations: set[str] | None = None
+) -> ChatStream[Any]:
     """Return the stream in `response` once it has brought its first content, or all it has.
 
     Cancelling it aborts the response.
 
+    Args:
+        response: Of status 2xx, its body not read yet.
+        timer: Of the call.
+        events: Whether the stream iterates events instead of chunks.
+        deviations: Those from the published schema that are logged already; new ones are added. None: log none.
+
     Raises:
         APIError: The stream failed before its first content; `partial` is None, so another attempt loses nothing.
     """
-    stream: ChatStream[Any] = ChatStream(response, timer, events=events)
+    stream: ChatStream[Any] = ChatStream(response, timer, events=events, deviations=deviations)
     try:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "text/event-stream" or await _begins_as_stream(stream, response, timer):
@@ -108,7 +116,7 @@ async def _begins_as_stream(stream: ChatStream[Any], response: Response, timer: 
     except ValueError:
         payload = None
     info = ResponseInfo(response.status, response.headers)
-    if not isinstance(payload, dict):
+    if not codec.is_object(payload):
         raise not_an_answer(info, body, "an event stream")
     if not payload.get("choices"):
         _refuse(payload, body, info, "an event stream")

@@ -18,7 +18,16 @@ from openai_async.protocol import codec
 from openai_async.transport.message import Request
 from openai_async.types.options import Omit, Timeout
 
-__all__ = ["ApiKey", "Plan", "build_url", "check_base_url", "encode_body", "header_value", "merge_headers", "resolve_key"]
+__all__ = [
+    "ApiKey",
+    "Plan",
+    "build_url",
+    "check_base_url",
+    "encode_body",
+    "header_value",
+    "merge_headers",
+    "resolve_key",
+]
 
 ApiKey: TypeAlias = str | Callable[[], str | Awaitable[str]]
 
@@ -75,7 +84,9 @@ def check_base_url(url: str) -> str:
     except ValueError as error:
         raise OpenAIError(f"base_url is no URL: {url!r} ({error})") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise OpenAIError(f"base_url must be an http:// or https:// address such as https://api.openai.com/v1, not {url!r}")
+        raise OpenAIError(
+            f"base_url must be an http:// or https:// address such as https://api.openai.com/v1, not {url!r}"
+        )
     if parts.username or parts.password:
         raise OpenAIError("base_url holds a user name or password; give the key as api_key= instead")
     return url.rstrip("/")
@@ -114,7 +125,9 @@ def header_value(name: str, value: object) -> str:
     if not _NAME.fullmatch(name):
         raise OpenAIError(f"{name!r} can't be the name of a header")
     if not (value.isprintable() and value.isascii()) and not _sendable(value):
-        raise OpenAIError(f"the value of the header {name!r} holds a line break or another character that a header can't")
+        raise OpenAIError(
+            f"the value of the header {name!r} holds a line break or another character that a header can't"
+        )
     return value
 
 
@@ -142,16 +155,17 @@ async def resolve_key(key: ApiKey) -> str:
     Raises:
         OpenAIError: The callable failed, or gave no string, or one that no header can hold.
     """
-    value: Any = key
+    value: object = key
     if callable(key):
         try:
-            value = key()
-            if isinstance(value, Awaitable):
-                value = await cast("Awaitable[Any]", value)
+            answer = key()
+            value = await answer if isinstance(answer, Awaitable) else answer
         except OpenAIError:
             raise
         except Exception as error:
             raise OpenAIError(f"api_key() failed: {type(error).__name__}") from error
     if not isinstance(value, str) or not value:
-        raise OpenAIError(f"api_key() must return a key, a string that is not empty; it returned a {type(value).__name__}")
+        raise OpenAIError(
+            f"api_key() must return a key, a string that is not empty; it returned a {type(value).__name__}"
+        )
     return value

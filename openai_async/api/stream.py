@@ -6,6 +6,7 @@ Between two chunks of one read nothing is awaited. It never retries: that ended 
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections import deque
 from types import TracebackType
@@ -35,6 +36,8 @@ __all__ = ["BatchIterator", "ChatStream", "TextIterator"]
 
 Item = TypeVar("Item")
 
+_log = logging.getLogger("openai_async")
+
 
 class ChatStream(Generic[Item]):
     """A streamed chat completion: an async iterator of chunks, or from `stream()` of events.
@@ -52,12 +55,15 @@ class ChatStream(Generic[Item]):
         response: Status and headers of the response that carries the stream.
     """
 
-    def __init__(self, response: Response, timer: Timer, *, events: bool = False) -> None:
+    def __init__(
+        self, response: Response, timer: Timer, *, events: bool = False, deviations: set[str] | None = None
+    ) -> None:
         self.response = ResponseInfo(response.status, response.headers)
         self._body = response
         self._timer = timer
         self._parser = EventParser()
         self._decoder = ChunkDecoder(headers=response.headers)
+        self._deviations = deviations  # those that this client has logged; None: nobody wants to know
         self._accumulator = ChatCompletionAccumulator()
         self._builder = EventBuilder(self._accumulator) if events else None
         self._chunks: deque[ChatCompletionChunk] = deque()  # decoded, not handed out yet
@@ -174,7 +180,9 @@ class ChatStream(Generic[Item]):
 
     def __del__(self) -> None:
         if not getattr(self, "_over", True):
-            warnings.warn(f"{self!r} was neither read to its end nor closed", ResourceWarning, stacklevel=2, source=self)
+            warnings.warn(
+                f"{self!r} was neither read to its end nor closed", ResourceWarning, stacklevel=2, source=self
+            )
             self._abort()
 
     # The pump.
@@ -293,6 +301,10 @@ class ChatStream(Generic[Item]):
         self._over = True
         self._timer.mark("last")
         self._timer.stop()
+        deviation = self._decoder.deviation
+        if deviation is not None and self._deviations is not None and deviation not in self._deviations:
+            self._deviations.add(deviation)
+            _log.debug("the server deviates from the published schema, and is read all the same: %s", deviation)
 
     def _outcome(self) -> Exception:
         """What ends the iteration, all chunks being handed out: `StopAsyncIteration`, or why there is no answer."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 
@@ -16,6 +16,7 @@ from openai_async.errors import StreamProtocolError
 from openai_async.types.chunk import ChatCompletionChunk
 
 from . import codec, failures
+from .codec import is_array, is_object
 from .sse import ServerSentEvent
 
 __all__ = ["DONE", "ChunkDecoder", "Done", "as_chunk"]
@@ -93,9 +94,8 @@ class ChunkDecoder:
         if not data:
             return None
         payload = self._payload(event)
-        if not isinstance(payload, dict):
+        if not is_object(payload):
             return None
-        payload = cast("dict[str, Any]", payload)
         error = failures.stream_error(payload, event.event)
         if error is not None:
             raise failures.from_event(error, headers=self._headers)
@@ -113,9 +113,9 @@ class ChunkDecoder:
             if event.event not in _CHUNK_NAMES:
                 return None
             raise self._malformed(event, f"is no JSON ({error})") from error
-        if not isinstance(payload, dict) and event.event in _CHUNK_NAMES:
+        if not is_object(payload) and event.event in _CHUNK_NAMES:
             raise self._malformed(event, "is no JSON object")
-        return cast("Any", payload)
+        return payload
 
     def _loads(self, data: bytes) -> Any:
         if not self._halves:
@@ -144,18 +144,16 @@ class ChunkDecoder:
                     text = text[:-1]
                 text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
             return text
-        if isinstance(value, dict):
-            items = cast("dict[str, Any]", value).items()
-            return {key: self._join_halves(item, (*place, key)) for key, item in items}
-        if isinstance(value, list):
-            members = enumerate(cast("list[Any]", value))
-            return [self._join_halves(item, (*place, _index(item, position))) for position, item in members]
+        if is_object(value):
+            return {key: self._join_halves(item, (*place, key)) for key, item in value.items()}
+        if is_array(value):
+            return [self._join_halves(item, (*place, _index(item, at))) for at, item in enumerate(value)]
         return value
 
 
 def _index(item: Any, position: int) -> object:
     """What names a list's member over events: its `index`, as choices and tool calls have, or its position."""
-    return cast("dict[str, Any]", item).get("index", position) if isinstance(item, dict) else position
+    return item.get("index", position) if is_object(item) else position
 
 
 def as_chunk(payload: dict[str, Any]) -> ChatCompletionChunk:
@@ -167,22 +165,18 @@ def as_chunk(payload: dict[str, Any]) -> ChatCompletionChunk:
         payload: The JSON object of a chunk or of a completion. It is not changed.
     """
     choices = payload.get("choices")
-    if isinstance(choices, list):
-        members = cast("list[Any]", choices)
-        if any(isinstance(choice, dict) and "message" in choice and "delta" not in choice for choice in members):
-            payload = {**payload, "object": "chat.completion.chunk", "choices": [_as_delta(choice) for choice in members]}
+    if is_array(choices) and any(is_object(choice) and "message" in choice for choice in choices):
+        deltas = [_as_delta(choice) if is_object(choice) else choice for choice in choices]
+        payload = {**payload, "object": "chat.completion.chunk", "choices": deltas}
     return ChatCompletionChunk.from_dict(payload)
 
 
-def _as_delta(choice: Any) -> Any:
-    if not isinstance(choice, dict) or "message" not in choice:
-        return cast("Any", choice)
-    fields = dict(cast("dict[str, Any]", choice))
-    message: Any = fields.pop("message")
-    if isinstance(message, dict) and isinstance(calls := cast("dict[str, Any]", message).get("tool_calls"), list):
-        numbered = [
-            {"index": index, **call} if isinstance(call, dict) else call
-            for index, call in enumerate(cast("list[Any]", calls))
-        ]
+def _as_delta(choice: dict[str, Any]) -> dict[str, Any]:
+    if "message" not in choice or "delta" in choice:
+        return choice
+    fields = dict(choice)
+    message = fields.pop("message")
+    if is_object(message) and is_array(calls := message.get("tool_calls")):
+        numbered = [{"index": index, **call} if is_object(call) else call for index, call in enumerate(calls)]
         message = {**message, "tool_calls": numbered}
     return {**fields, "delta": message}

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from functools import cache
 from math import isfinite
-from typing import Any, TypeVar, cast
+from typing import Any, TypeGuard, TypeVar
 
 import msgspec
 
@@ -19,7 +19,7 @@ from openai_async.types.completion import ChatCompletionMessage
 from openai_async.types.model import Model, plain
 from openai_async.types.options import NotGiven, Omit
 
-__all__ = ["decode", "dumps", "loads", "loads_leniently", "loads_strictly", "strict_decoder"]
+__all__ = ["decode", "dumps", "is_array", "is_object", "loads", "loads_leniently", "loads_strictly", "strict_decoder"]
 
 _M = TypeVar("_M", bound=Model)
 
@@ -27,9 +27,23 @@ _untyped = msgspec.json.Decoder()
 
 
 @cache
-def strict_decoder(cls: type[_M]) -> msgspec.json.Decoder[_M]:
-    """The typed decoder of `cls`, made once per type."""
+def _strict_decoder(cls: type[Any]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(cls)
+
+
+def strict_decoder(cls: type[_M]) -> msgspec.json.Decoder[_M]:
+    """Return the typed decoder of `cls`, made once per type."""
+    return _strict_decoder(cls)
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a decoded value is a JSON object."""
+    return isinstance(value, dict)
+
+
+def is_array(value: object) -> TypeGuard[list[Any]]:
+    """Whether a decoded value is a JSON array."""
+    return isinstance(value, list)
 
 
 def decode(data: bytes, cls: type[_M]) -> _M:
@@ -89,10 +103,10 @@ def loads_leniently(data: bytes) -> Any:
 
 
 def _object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
+    if not is_object(value):
         kind = "null" if value is None else type(value).__name__
-        raise ValueError(f"expected a JSON object, got {kind}")  # noqa: TRY004 - the data's fault, not the caller's type
-    return cast("dict[str, Any]", value)
+        raise ValueError(f"expected a JSON object, got {kind}")
+    return value
 
 
 def dumps(value: Any) -> bytes:
@@ -131,7 +145,7 @@ class _UnsendableError(Exception):
         self.path: list[str] = []
 
 
-def _sendable(value: Any) -> Any:
+def _sendable(value: object) -> object:
     """Return `value` in plain types.
 
     msgspec would take more, and silently: NaN as null, bytes as base64, 1 as the key "1". A wrong request costs
@@ -140,9 +154,9 @@ def _sendable(value: Any) -> Any:
     kind = type(value)
     if kind is str or kind is int or kind is bool or value is None:
         return value
-    if kind is dict:
+    if is_object(value):
         return _object_of(value)
-    if kind is list:
+    if is_array(value):
         return _array_of(value)
     if isinstance(value, float):
         if not isfinite(value):
@@ -159,12 +173,20 @@ def _sendable(value: Any) -> Any:
     dump = getattr(value, "model_dump", None)
     if callable(dump):
         return _sendable(dump(mode="json", exclude_unset=True))
-    if isinstance(value, Mapping):
-        return _object_of(cast("Mapping[Any, Any]", value))
-    if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray | memoryview):
-        return _array_of(cast("Iterable[Any]", value))
+    if _is_mapping(value):
+        return _object_of(value)
+    if _is_iterable(value) and not isinstance(value, bytes | bytearray | memoryview):
+        return _array_of(value)
     hint = "; decode it, or encode it as base64" if isinstance(value, bytes | bytearray | memoryview) else ""
     raise _UnsendableError(TypeError, f"a {kind.__name__} can't be sent as JSON{hint}")
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(value, Mapping)
+
+
+def _is_iterable(value: object) -> TypeGuard[Iterable[Any]]:
+    return isinstance(value, Iterable)
 
 
 def _object_of(value: Mapping[Any, Any]) -> dict[str, Any]:

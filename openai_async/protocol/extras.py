@@ -6,16 +6,19 @@ for a vendor: a key's name and place decide.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from msgspec import UNSET, UnsetType
 
+from .codec import is_array, is_object
 from .text import Text
 
 __all__ = ["Extras"]
 
 # Text under these names is a label, not a piece: repeated in chunk after chunk, it is still one label.
-_LABELS = frozenset({"channel", "format", "id", "index", "model", "name", "object", "provider", "role", "status", "type"})
+_LABELS = frozenset(
+    {"channel", "format", "id", "index", "model", "name", "object", "provider", "role", "status", "type"}
+)
 _LABEL_ENDINGS = ("_id", "_name", "_type", "_role", "_reason", "_status", "_format", "_model", "_tier")
 
 
@@ -43,12 +46,12 @@ class Extras:
             return old
         if isinstance(new, str):
             return self._joined_text(old, new, name)
-        if isinstance(new, dict):
+        if is_object(new):
             merged = Extras(appends=self._appends) if not isinstance(old, Extras) else old
-            merged.merge(cast("dict[str, Any]", new))
+            merged.merge(new)
             return merged
-        if isinstance(new, list):
-            return self._joined_list(old if isinstance(old, list) else [], cast("list[Any]", new), name)
+        if is_array(new):
+            return self._joined_list(old if is_array(old) else [], new, name)
         return new
 
     def _joined_text(self, old: Any, new: str, name: str) -> Any:
@@ -62,7 +65,7 @@ class Extras:
     def _joined_list(self, old: list[Any], new: list[Any], name: str) -> list[Any]:
         """Members with an `index` continue the member that has it (OpenRouter's reasoning_details); others are new."""
         for item in new:
-            index = cast("dict[str, Any]", item).get("index") if isinstance(item, dict) else None
+            index = item.get("index") if is_object(item) else None
             known = (
                 next((place for place, member in enumerate(old) if _index(member) == index), None)
                 if isinstance(index, int)
@@ -89,6 +92,6 @@ def _value(value: Any) -> Any:
     if isinstance(value, Extras):
         joined = value.values()
         return {} if joined is UNSET else joined
-    if isinstance(value, list):
-        return [_value(item) for item in cast("list[Any]", value)]
+    if is_array(value):
+        return [_value(item) for item in value]
     return value

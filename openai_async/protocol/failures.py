@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypeVar
 
 from openai_async import errors
 
-from .codec import loads
+from .codec import is_array, is_object, loads
 
 __all__ = ["from_event", "from_response", "stream_error"]
+
+_E = TypeVar("_E", bound=errors.APIError)
 
 # Quotas are not rates: waiting and retrying only delays the news.
 _NO_QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "quota_exceeded"})
@@ -74,8 +76,7 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes) -> error
     parsed = _parse(body)
     detail = _detail(parsed)
     message = _message(detail) or _summary(status, headers, parsed)
-    cls = errors.InternalServerError if status >= 500 else _BY_STATUS.get(status, errors.APIStatusError)
-    return _build(cls, message, detail, status, headers)
+    return _build(_class_for(status, detail), message, detail, status, headers)
 
 
 def from_event(payload: Any, *, headers: Mapping[str, str]) -> errors.APIError:
@@ -90,8 +91,7 @@ def from_event(payload: Any, *, headers: Mapping[str, str]) -> errors.APIError:
     status = _status_of(detail)
     if status is None:
         return _build(errors.APIError, message, detail, None, headers)
-    cls = errors.InternalServerError if status >= 500 else _BY_STATUS.get(status, errors.APIStatusError)
-    return _build(cls, message, detail, status, headers)
+    return _build(_class_for(status, detail), message, detail, status, headers)
 
 
 def stream_error(payload: dict[str, Any], event: str | None) -> Any:
@@ -109,23 +109,27 @@ def stream_error(payload: dict[str, Any], event: str | None) -> Any:
         return payload
     if not choices and payload.get("message") and (payload.get("code") or payload.get("type")):
         return payload
-    if isinstance(choices, list):
-        for choice in cast("list[Any]", choices):
-            if isinstance(choice, dict) and choice.get("error") and choice.get("finish_reason") == "error":
+    if is_array(choices):
+        for choice in choices:
+            if is_object(choice) and choice.get("error") and choice.get("finish_reason") == "error":
                 return {"error": choice["error"]}
     return None
 
 
-def _build(
-    cls: type[errors.APIError], message: str, detail: Any, status: int | None, headers: Mapping[str, str]
-) -> Any:
+def _class_for(status: int, detail: Any) -> type[errors.APIStatusError]:
+    if status >= 500:
+        return errors.InternalServerError
+    if status == 429 and is_object(detail) and not _NO_QUOTA.isdisjoint((detail.get("code"), detail.get("type"))):
+        return errors.InsufficientQuotaError
+    return _BY_STATUS.get(status, errors.APIStatusError)
+
+
+def _build(cls: type[_E], message: str, detail: Any, status: int | None, headers: Mapping[str, str]) -> _E:
     fields: dict[str, str | None] = dict.fromkeys(("code", "type", "param"))
-    if isinstance(detail, dict):
+    if is_object(detail):
         for name in fields:
-            value = cast("dict[str, Any]", detail).get(name)
+            value = detail.get(name)
             fields[name] = None if value is None or isinstance(value, dict | list) else str(value)
-    if cls is errors.RateLimitError and not _NO_QUOTA.isdisjoint({fields["code"], fields["type"]}):
-        cls = errors.InsufficientQuotaError
     return cls(
         message,
         status_code=status,
@@ -148,8 +152,8 @@ def _parse(body: bytes) -> Any:
 
 def _detail(payload: Any) -> Any:
     """The error object inside a body: OpenAI's `error`, else the body itself."""
-    if isinstance(payload, dict):
-        error = cast("dict[str, Any]", payload).get("error")
+    if is_object(payload):
+        error = payload.get("error")
         # LiteLLM and some gateways put a sentence here and the rest beside it.
         if error is not None and error != {}:
             return error
@@ -160,17 +164,17 @@ def _message(detail: Any) -> str | None:
     """The human sentence in an error of any shape, or None."""
     if isinstance(detail, str):
         return None if _is_html(detail) else detail.strip()[:2000] or None
-    if isinstance(detail, list) and detail:
+    if is_array(detail) and detail:
         # Gemini's compatible endpoint wraps its error object in a list.
-        return _message(_detail(cast("list[Any]", detail)[0]))
-    if isinstance(detail, dict):
-        fields = cast("dict[str, Any]", detail)
+        return _message(_detail(detail[0]))
+    if is_object(detail):
+        fields = detail
         for name in ("message", "detail", "msg", "error", "error_description"):
             value = fields.get(name)
             if isinstance(value, str) and value.strip():
                 return value.strip()
-            if isinstance(value, list) and value:  # FastAPI's list of validation errors
-                return _message(cast("list[Any]", value)[0])
+            if is_array(value) and value:  # FastAPI's list of validation errors
+                return _message(value[0])
     return None
 
 
@@ -196,9 +200,9 @@ def _summary(status: int, headers: Mapping[str, str], parsed: Any) -> str:
 
 def _status_of(detail: Any) -> int | None:
     """The HTTP status that an in-stream error names by number or by word, or None."""
-    if not isinstance(detail, dict):
+    if not is_object(detail):
         return None
-    fields = cast("dict[str, Any]", detail)
+    fields = detail
     for name in ("code", "status_code", "status", "type"):
         value = fields.get(name)
         if isinstance(value, str) and value.isdecimal():

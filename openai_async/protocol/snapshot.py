@@ -28,6 +28,7 @@ from openai_async.types.completion import (
     Moderation,
 )
 
+from .codec import is_array, is_object
 from .extras import Extras
 from .text import Text
 from .toolcalls import ToolCalls
@@ -229,11 +230,11 @@ class ChoiceSnapshot:
 
     def _add_message_extras(self, extra: dict[str, Any]) -> None:
         parts = extra.get("content")
-        if isinstance(parts, list):
+        if is_array(parts):
             # Mistral's reasoning models send content as a list of parts: its text is the text, and the list is kept.
             self.content = self.content or Text()
             for part in parts:
-                if isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str):
+                if is_object(part) and part.get("type") == "text" and isinstance(part.get("text"), str):
                     self.content.append(part["text"])
             extra = {**extra, "content_parts": parts}
             del extra["content"]

@@ -11,6 +11,7 @@ from contextlib import aclosing
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal
 
+import anyio
 import msgspec
 
 from .completions import Cutter, Draft, complete, head_of
@@ -20,9 +21,10 @@ from .tokens import split_tokens
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
-__all__ = ["DONE", "Event", "events_of", "live_events"]
+__all__ = ["DONE", "Event", "close_source", "events_of", "live_events"]
 
 _encode = msgspec.json.Encoder().encode
+_LONGEST_CLOSE = 1.0  # seconds that a responder has to stop writing
 _BLOCK = 16  # obfuscation fills a token up to a multiple of this many characters
 _AUDIO_PIECE = 4_000  # base64 characters in one event; a multiple of 4, so that the pieces join into valid base64
 
@@ -210,6 +212,13 @@ async def _cut(pieces: AsyncIterator[str], cutter: Cutter) -> AsyncGenerator[str
         if text:
             yield text
     finally:
-        close = getattr(pieces, "aclose", None)
-        if close is not None:
+        await close_source(pieces)
+
+
+async def close_source(pieces: AsyncIterator[str]) -> None:
+    """Tell whoever writes the pieces to stop, if it can be told; bounded, and not to be cancelled."""
+    close = getattr(pieces, "aclose", None)
+    if close is not None:
+        # The client may have left: then everything here is cancelled, but a model must still be told to stop.
+        with anyio.move_on_after(_LONGEST_CLOSE, shield=True):
             await close()

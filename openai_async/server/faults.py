@@ -6,6 +6,7 @@ stream may ping, use CRLF, come in pieces of seven bytes and then be cut. It nev
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +18,7 @@ from openai_async.protocol.sse import ServerSentEvent, encode
 from .problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from .chunks import Event
 
@@ -114,11 +115,11 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         )
 
 
-async def spoiled(events: AsyncIterator[Event], fault: Fault) -> AsyncGenerator[bytes]:
+async def spoiled(events: AsyncGenerator[Event], fault: Fault) -> AsyncGenerator[bytes]:
     """Frame the events of a stream, with everything wrong that the fault says.
 
     Args:
-        events: The events of a good stream.
+        events: The events of a good stream; closed at the end.
         fault: What goes wrong.
 
     Yields:
@@ -131,18 +132,19 @@ async def spoiled(events: AsyncIterator[Event], fault: Fault) -> AsyncGenerator[
     if fault.bom:
         cutter.add(b"\xef\xbb\xbf")
     tokens = 0
-    async for event in events:
-        for act, after in (("cut", fault.cut_after), ("stall", fault.stall_after), ("error", fault.error_after)):
-            if _due(event, after, tokens):
+    async with aclosing(events):
+        async for event in events:
+            act = _act(event, fault, tokens)
+            if act is not None:
                 async for piece in cutter.rest(_error_frame(fault) if act == "error" else b""):
                     yield piece
                 if act == "error":
                     return
                 await _give_up(act)
-        for piece in cutter.cut(_frame(event, fault, tokens)):
-            await anyio.sleep(fault.byte_delay)
-            yield piece
-        tokens += event.kind == "token"
+            for piece in cutter.cut(_frame(event, fault, tokens)):
+                await anyio.sleep(fault.byte_delay)
+                yield piece
+            tokens += event.kind == "token"
     async for piece in cutter.rest():
         yield piece
 
@@ -168,6 +170,14 @@ async def _give_up(act: str) -> None:
         raise HangUp
     # Until the client leaves or the server closes: both cancel this.
     await anyio.sleep_forever()
+
+
+def _act(event: Event, fault: Fault, tokens: int) -> str | None:
+    """What happens instead of this event and all that follow; None: nothing."""
+    for act, after in (("cut", fault.cut_after), ("stall", fault.stall_after), ("error", fault.error_after)):
+        if _due(event, after, tokens):
+            return act
+    return None
 
 
 def _due(event: Event, after: int | None, tokens: int) -> bool:
@@ -214,9 +224,9 @@ class _Pieces:
         """Take bytes and return the pieces that are full, possibly none."""
         self._held += data
         if self._sizes is None:
-            pieces, self._held = [self._held] if self._held else [], b""
-            return pieces
-        pieces = []
+            whole, self._held = self._held, b""
+            return [whole] if whole else []
+        pieces: list[bytes] = []
         while len(self._held) >= self._wanted:
             pieces.append(self._held[: self._wanted])
             self._held = self._held[self._wanted :]

@@ -6,6 +6,8 @@ Both buckets fill up evenly, as the API's do. It reads no clock by itself.
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from .problems import Problem
@@ -59,7 +61,7 @@ class RateLimits(msgspec.Struct, kw_only=True):
             ("tokens", self._spent_tokens, self.tokens),
         ):
             result[f"x-ratelimit-limit-{name}"] = str(limit)
-            result[f"x-ratelimit-remaining-{name}"] = str(int(limit - spent))
+            result[f"x-ratelimit-remaining-{name}"] = str(limit - math.ceil(spent))
             result[f"x-ratelimit-reset-{name}"] = _duration(spent / limit * 60)
         return result
 

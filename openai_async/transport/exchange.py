@@ -60,9 +60,11 @@ async def exchange(
     retries = 0
     forgiven = False  # the one dead keep-alive connection that costs nothing
     while True:
-        began = timer.mark("sent")
+        began = timer.begin_attempt()
         try:
-            return await _attempt(transport, await prepare(len(attempts)), accept, timer)
+            with timer:
+                request = await prepare(len(attempts))
+            return await _attempt(transport, request, accept, timer)
         except APIError as error:
             stale = isinstance(error, StaleConnectionError) and not forgiven
             delay = 0.0 if stale else _delay(error, retries, max_retries, timer)

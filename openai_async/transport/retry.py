@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 from openai_async.errors import (
     APIConnectionError,
@@ -82,6 +81,9 @@ def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
 
 def _seconds_until(date: str, now: float) -> float:
     """Seconds from `now` to an HTTP date (RFC 9110, section 5.6.7); 0.0 for what is no date."""
+    # Imported here: few servers send dates, and no program should wait 5 ms for that.
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - see above
+
     try:
         moment = parsedate_to_datetime(date)
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -249,9 +249,11 @@ class _Connector(aiohttp.TCPConnector):
         protocols = [protocol for pool in self._conns.values() for protocol, _ in pool]
         for protocol in (*protocols, *self._acquired):
             transport = protocol.transport
-            if transport is not None and (handle := transport.get_extra_info("socket")) is not None:
-                # A TransportSocket has no close(); its file descriptor does not outlive this.
-                handle._sock.close()
+            handle = transport.get_extra_info("socket") if transport is not None else None
+            # asyncio's TransportSocket has no close() of its own. uvloop closes its sockets with the loop.
+            inner = getattr(handle, "_sock", None)
+            if inner is not None:
+                inner.close()
         self._close()
 
 

@@ -57,6 +57,12 @@ class Timer:
         """Seconds until the total limit; infinite without one."""
         return self._total_ends - self.loop.time()
 
+    def begin_attempt(self) -> float:
+        """Forget what the last attempt reached, and return the time: only the total limit goes on."""
+        self.marks = {"started": self.marks["started"]}
+        self.enter("total")
+        return self.mark("sent")
+
     def mark(self, what: str) -> float:
         """Note that `what` happened now, and return the time."""
         now = self.marks[what] = self.loop.time()

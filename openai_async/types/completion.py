@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from .messages import ChatCompletionMessageParam
-from .model import Model, Response, sendable
+from .model import Model, Response, plain, sendable
 from .moderation import Moderation
 from .shared import Unlisted
 
@@ -195,7 +195,7 @@ class ChatCompletionMessage(Model):
         parts = _typed_parts(extra.get("content_parts")) or _typed_parts(extra.get("content"))
         calls = [_call_param(call) for call in self.tool_calls or ()]
         said = {
-            "content": parts or self.content,
+            "content": plain(parts) or self.content,
             "refusal": self.refusal,
             "audio": {"id": self.audio.id} if self.audio is not None else None,
             "function_call": sendable(self.function_call) if self.function_call is not None else None,
@@ -210,7 +210,7 @@ class ChatCompletionMessage(Model):
     def _sendable_extra(self) -> dict[str, Any]:
         """Extras that may stand in a message parameter."""
         taken = {*self.__struct_fields__, "parsed", "content_parts"}
-        extra = {name: value for name, value in self.model_extra.items() if name not in taken}
+        extra = {name: plain(value) for name, value in self.model_extra.items() if name not in taken}
         if not isinstance(extra.get("name", ""), str):
             del extra["name"]  # the one key that requests know and responses do not
         return extra

@@ -1,0 +1,5 @@
+"""What the client costs beside its rivals, on the same bytes, in the same run.
+
+`python -m benchmarks` runs every row; `python -m benchmarks burst` one. A row is a file in `rows`: its contestants
+side by side, each run in a fresh process, in turns, against a server in another process.
+"""

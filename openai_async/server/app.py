@@ -1,0 +1,223 @@
+"""The server as a Starlette app: `create_app`.
+
+HTTP requests come in through any ASGI server; out go chat completions, plain or streamed, the list of models, and
+errors, all in the API's shape. It opens no socket; `run` does.
+"""
+
+from __future__ import annotations
+
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import msgspec
+
+try:
+    from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+    from starlette.middleware import Middleware
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import Route
+except ImportError as error:
+    raise ImportError("the embedded server needs the extra 'server' (starlette, sse-starlette, uvicorn)") from error
+
+from .chunks import close_source, events_of, live_events
+from .desk import Desk
+from .envelope import Envelope
+from .problems import Problem
+from .replies import StandIn, completion_of
+from .requests import read_request
+from .streams import EventAnswer, PieceAnswer, load_sse, paced, unless_gone
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable
+    from typing import Unpack
+
+    from starlette.types import ASGIApp
+
+    from .faults import Fault
+    from .limits import RateLimits
+    from .replies import Responder
+
+__all__ = ["AppOptions", "create_app"]
+
+# What the list of models shows when every name is a model.
+_ANY_MODEL = "stand-in"
+_MODEL_CREATED = 1_735_689_600
+
+
+class AppOptions(TypedDict, total=False):
+    """What a server can be told; `create_app` and `serve` take the same.
+
+    Attributes:
+        api_key: The key, or keys, that clients must send; None: none is asked for.
+        models: Names of the models that exist; None: every name is a model.
+        faults: What goes wrong with the first requests, in this order.
+        fault_header: The request header that may order a fault; None: none may. By default `x-fault`.
+        delay: Seconds between tokens of a stream.
+        limits: Rate limits to report, and to keep if they say so; None: generous ones, not enforced.
+        clock: Seconds since 1970, to date answers with; None: an answer's date depends on its request only.
+        ignore_unknown: Drop request parameters that the API does not know instead of refusing them.
+        ping: Seconds between keep-alive comments on a stream; 0: none. By default 15.
+        send_timeout: Seconds after which a client that does not read is cut off; None: never. By default 60.
+        max_body: Bytes that a request may have. By default 32 MiB.
+        keep: How many of the latest requests are remembered. By default 10,000.
+    """
+
+    api_key: str | Collection[str] | None
+    models: Collection[str] | None
+    faults: Iterable[Fault]
+    fault_header: str | None
+    delay: float
+    limits: RateLimits | None
+    clock: Callable[[], float] | None
+    ignore_unknown: bool
+    ping: float
+    send_timeout: float | None
+    max_body: int
+    keep: int
+
+
+def create_app(responder: Responder | None = None, **options: Unpack[AppOptions]) -> Starlette:
+    """Make an app that answers `POST /v1/chat/completions`, `GET /v1/models` and `GET /v1/models/{id}`.
+
+    Args:
+        responder: Answers the requests; None: `StandIn`, which answers the same request always the same.
+        **options: See `AppOptions`.
+
+    Returns:
+        The app; its state is in `app.state.desk`.
+    """
+    key = options.get("api_key")
+    desk = Desk(
+        api_keys=[key] if isinstance(key, str) else key or (),
+        models=options.get("models"),
+        faults=options.get("faults", ()),
+        fault_header=options.get("fault_header", "x-fault"),
+        limits=options.get("limits"),
+        clock=options.get("clock"),
+        keep=options.get("keep", 10_000),
+    )
+    load_sse()
+    chat = _Chat(responder or StandIn(), desk, options)
+    app = Starlette(
+        routes=[
+            Route("/v1/chat/completions", chat.create, methods=["POST"]),
+            Route("/v1/models", chat.list_models),
+            Route("/v1/models/{name:path}", chat.retrieve_model),
+        ],
+        middleware=[Middleware(Envelope, desk=desk, max_body=options.get("max_body", 32 * 1024 * 1024))],
+        exception_handlers={HTTPException: _refuse},
+    )
+    app.state.desk = desk
+    return app
+
+
+class _Chat:
+    """The endpoints."""
+
+    def __init__(self, responder: Responder, desk: Desk, options: AppOptions) -> None:
+        self._responder = responder
+        self._desk = desk
+        self._delay = options.get("delay", 0.0)
+        self._ignore_unknown = options.get("ignore_unknown", False)
+        self._ping = options.get("ping", 15.0)
+        self._send_timeout = options.get("send_timeout", 60.0)
+
+    async def create(self, request: Request) -> ASGIApp:
+        """Answer a chat completion request."""
+        visit = request.state.visit
+        _check_content_type(request)
+        asked = read_request(visit.recorded.body, ignore_unknown=self._ignore_unknown)
+        self._desk.check_model(asked["model"])
+        created = self._desk.created()
+        reply = await unless_gone(lambda: self._reply(asked), desk=self._desk, receive=request.receive)
+        if isinstance(reply, _Live) and asked.get("stream"):
+            events = live_events(asked, reply.pieces(), created=created)
+        else:
+            said = "".join(reply.texts) if isinstance(reply, _Live) else reply
+            completion = completion_of(asked, said, created=created)
+            self._desk.limits.spend(completion.get("usage", {}).get("total_tokens", 0), now=visit.began)
+            if not asked.get("stream"):
+                body = msgspec.json.encode(completion)
+                if visit.fault is not None:
+                    return PieceAnswer(body, desk=self._desk, visit=visit)
+                return Response(body, media_type="application/json")
+            events = paced(events_of(asked, completion), self._delay)
+        return EventAnswer(events, desk=self._desk, visit=visit, ping=self._ping, send_timeout=self._send_timeout)
+
+    async def _reply(self, asked: dict[str, Any]) -> Any:
+        """Ask the responder; of text that is still being written, wait for the first piece, or for all of it."""
+        reply: Any = self._responder(asked)
+        if isawaitable(reply):
+            reply = await reply
+        if not hasattr(reply, "__anext__"):
+            return reply
+        live = _Live(reply)
+        await live.start(whole=not asked.get("stream"))
+        return live
+
+    async def list_models(self, request: Request) -> Response:
+        """Answer `GET /v1/models`."""
+        del request
+        names = [_ANY_MODEL] if self._desk.models is None else self._desk.models
+        return _json({"object": "list", "data": [_model(name) for name in names]})
+
+    async def retrieve_model(self, request: Request) -> Response:
+        """Answer `GET /v1/models/{id}`."""
+        name: str = request.path_params["name"]
+        self._desk.check_model(name)
+        return _json(_model(name))
+
+
+class _Live:
+    """Text that is still being written.
+
+    Its first piece is read before the answer begins: a responder that fails at once then gets a proper status.
+    """
+
+    def __init__(self, source: AsyncIterator[str]) -> None:
+        self._source = source
+        self.texts: list[str] = []
+
+    async def start(self, *, whole: bool) -> None:
+        async for text in self._source:
+            self.texts.append(text)
+            if not whole:
+                break
+
+    async def pieces(self) -> AsyncGenerator[str]:
+        try:
+            for text in self.texts:
+                yield text
+            async for text in self._source:
+                yield text
+        finally:
+            await close_source(self._source)
+
+
+def _check_content_type(request: Request) -> None:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        found = f"Invalid Content-Type header ({kind})" if kind else "Missing Content-Type header"
+        raise Problem(400, f"{found}, expected application/json.")
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": _MODEL_CREATED, "owned_by": "embedded"}
+
+
+def _json(data: dict[str, Any]) -> Response:
+    return Response(msgspec.json.encode(data), media_type="application/json")
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    """What no route takes: 404 and 405 in the API's words."""
+    assert isinstance(error, HTTPException)  # it is registered for nothing else
+    place = f"{request.method} {request.url.path}"
+    problem = Problem(error.status_code, f"Invalid URL ({place})")
+    if error.status_code == 405:
+        text = f"Not allowed to {request.method} on {request.url.path}. (HINT: use a different HTTP method?)"
+        problem = Problem(405, text, code="method_not_supported")
+    headers = dict(error.headers or {})
+    return Response(problem.encode(), error.status_code, headers=headers, media_type="application/json")

@@ -1,0 +1,153 @@
+"""Around every answer: who asks, what goes wrong before anything is answered, and the headers that all answers carry.
+
+ASGI requests come in and go to the app within, once they are read, let in and not to be spoiled; problems that it
+raises go out in the API's shape. It never looks into a body, and never lets an exception reach the ASGI server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+import anyio
+
+from .faults import HTML, HangUp
+from .problems import Problem
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from .desk import Desk, Visit
+
+__all__ = ["Envelope"]
+
+_log = logging.getLogger("openai_async.server")
+
+# How much of a body that is too large is read and thrown away, so that the client hears why: this many times the limit.
+_PATIENCE = 8
+_PATIENCE_UNSEEN = 0.01  # seconds to learn whether the client has left already
+
+
+class Envelope:
+    """ASGI middleware.
+
+    Args:
+        app: The app within.
+        desk: Its state.
+        max_body: Bytes that a request may have.
+    """
+
+    def __init__(self, app: ASGIApp, *, desk: Desk, max_body: int) -> None:
+        self._app = app
+        self._desk = desk
+        self._max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI connection; cancelling it drops the answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        visit = self._desk.arrive(scope, receive)
+        scope.setdefault("state", {})["visit"] = visit
+
+        async def send_headed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                visit.answered = True
+                headers = self._desk.headers(visit).items()
+                message["headers"] = [*message["headers"], *((k.encode(), v.encode("latin-1")) for k, v in headers)]
+            await send(message)
+
+        try:
+            await self._serve(visit, scope, receive, send_headed)
+        except HangUp:
+            await _hang_up(visit, receive)
+
+    async def _serve(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            visit.recorded.body = await self._read(receive)
+            self._desk.admit(visit)
+            if not await _spoil(visit, send):
+                await self._app(scope, receive, send)
+        except Problem as problem:
+            await _answer(problem, visit, send)
+        except HangUp:
+            raise
+        except Exception as error:  # noqa: BLE001 - logged; whatever a responder raises is an answer of status 500
+            # The responder's, or ours: either way the client is told, and the traceback goes to the log.
+            _log.exception("A request could not be answered.")
+            text = f"The server had an error while processing your request: {type(error).__name__}: {error}"
+            await _answer(Problem(500, text), visit, send)
+
+    async def _read(self, receive: Receive) -> bytes:
+        """Read the body; the client's leaving is a reason to hang up."""
+        parts: list[bytes] = []
+        size = 0
+        more = True
+        while more and size <= self._max_body * _PATIENCE:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise HangUp
+            size += len(message.get("body", b""))
+            more = message.get("more_body", False)
+            if size <= self._max_body:
+                parts.append(message.get("body", b""))
+            else:
+                parts.clear()
+        if size > self._max_body:
+            text = f"Your request is too large: the limit is {self._max_body} bytes."
+            raise Problem(413, text, code="request_too_large")
+        return b"".join(parts)
+
+
+async def _spoil(visit: Visit, send: Send) -> bool:
+    """Do what the fault says about the answer as a whole; True: that was the answer."""
+    fault = visit.fault
+    if fault is None:
+        return False
+    await anyio.sleep(fault.delay)
+    if fault.drop:
+        raise HangUp
+    if fault.html:
+        await _send(send, fault.status or 200, HTML, {"content-type": "text/html; charset=utf-8"})
+        return True
+    if fault.status is not None:
+        raise fault.problem
+    return False
+
+
+async def _answer(problem: Problem, visit: Visit, send: Send) -> None:
+    if visit.answered:
+        raise HangUp
+    await _send(send, problem.status, problem.encode(), {"content-type": "application/json", **problem.headers})
+
+
+async def _send(send: Send, status: int, body: bytes, headers: dict[str, str]) -> None:
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    raw.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _hang_up(visit: Visit, receive: Receive) -> None:
+    """Close the connection with the answer unfinished, and wait until it is closed."""
+    transport = visit.transport
+    if transport is None:
+        with anyio.move_on_after(_PATIENCE_UNSEEN):
+            if (await receive())["type"] == "http.disconnect":
+                return
+        # Every ASGI server closes the connection when an app fails in the middle of an answer.
+        raise HangUp
+    if visit.fault is not None and visit.fault.reset:
+        # A linger time of zero turns the close into a reset. A transport without a real socket just closes.
+        with contextlib.suppress(OSError, AttributeError):
+            linger = struct.pack("ii", 1, 0)
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        transport.abort()
+    else:
+        transport.close()
+    # uvicorn would log an error if the app returned before it has noticed the close.
+    while (await receive())["type"] != "http.disconnect":
+        pass

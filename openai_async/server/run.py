@@ -1,0 +1,222 @@
+"""A running server: `serve` inside of an event loop, `run_server` as a whole program.
+
+Options come in; out goes the server's base URL, which also tells what the server saw. Closing ends every stream and
+every connection within two seconds. It installs no signal handlers, except for `run_server`, and never prints.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+    from typing import Self, Unpack
+
+    import uvicorn
+
+    from .app import AppOptions
+    from .desk import Desk, Recorded
+    from .faults import Fault
+    from .replies import Responder
+
+__all__ = ["Serving", "run_server", "serve", "serve_forever"]
+
+# Seconds that answers and connections have to end by themselves once the server closes, and then again once forced.
+_GRACE = 1.0
+
+# Rounds of the loop in which an aborted transport tells its protocol: it takes one, with TLS two.
+_ROUNDS = 10
+
+# Longer than clients keep theirs: the server never closes a connection on which a request is just being sent.
+_KEEP_ALIVE = 120
+
+
+class Serving(str):
+    """The base URL of a running server, `http://127.0.0.1:PORT/v1`, and what the server saw."""
+
+    __slots__ = ("_desk",)
+    _desk: Desk
+
+    @classmethod
+    def at(cls, url: str, desk: Desk) -> Self:
+        """Make one; `serve` does."""
+        serving = cls(url)
+        serving._desk = desk
+        return serving
+
+    @property
+    def requests(self) -> list[Recorded]:
+        """The latest requests, oldest first: method, path, headers, body, `json`."""
+        return list(self._desk.requests)
+
+    @property
+    def aborts(self) -> int:
+        """Requests whose client left before the answer was complete."""
+        return self._desk.aborts
+
+    @property
+    def connections(self) -> int:
+        """TCP connections that carried a request since the start, open or closed."""
+        return len(self._desk.peers)
+
+    def add_fault(self, fault: Fault) -> None:
+        """Let the next requests suffer a fault, after the faults that wait already."""
+        self._desk.add_fault(fault)
+
+
+@contextlib.asynccontextmanager
+async def serve(
+    responder: Responder | None = None, *, host: str = "127.0.0.1", port: int = 0, **options: Unpack[AppOptions]
+) -> AsyncGenerator[Serving]:
+    """Run a server inside of the current event loop.
+
+        async with serve() as url:
+            client = AsyncOpenAI(base_url=url, api_key="any")
+
+    Args:
+        responder: Answers the requests; None: `StandIn`, which answers the same request always the same.
+        host: Address to listen on.
+        port: TCP port; 0: any free one.
+        **options: See `AppOptions`.
+
+    Yields:
+        The base URL, ready for requests.
+
+    Raises:
+        ImportError: The extra `server` is not installed.
+        OSError: The port is taken.
+    """
+    # Here, because starlette and uvicorn cost 0.2 s of imports, and not everybody who imports this module serves.
+    from .app import create_app  # noqa: PLC0415 - see above
+
+    app = create_app(responder, **options)
+    desk: Desk = app.state.desk
+    listener = _bind(host, port)
+    server = await _start(app, listener)
+    ticker = asyncio.create_task(server.main_loop())
+    try:
+        yield Serving.at(_url(host, listener), desk)
+    finally:
+        # Also when this task is being cancelled: the sockets must go.
+        with anyio.CancelScope(shield=True):
+            ticker.cancel()
+            await asyncio.wait([ticker])
+            await _stop(server, desk)
+
+
+async def serve_forever(
+    responder: Responder | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    ready: Callable[[Serving], None] | None = None,
+    **options: Unpack[AppOptions],
+) -> None:
+    """Run a server until the process is told to stop (SIGINT, SIGTERM), or the task is cancelled.
+
+    Args:
+        responder: As in `serve`.
+        host: Address to listen on.
+        port: TCP port; 0: any free one.
+        ready: Called with the URL once the server takes requests; None: nobody needs to know.
+        **options: See `AppOptions`.
+
+    Raises:
+        ImportError: The extra `server` is not installed.
+        OSError: The port is taken.
+    """
+    async with serve(responder, host=host, port=port, **options) as url:
+        if ready is not None:
+            ready(url)
+        await _until_told()
+
+
+def run_server(
+    responder: Responder | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    ready: Callable[[Serving], None] | None = None,
+    **options: Unpack[AppOptions],
+) -> None:
+    """Run a server in an event loop of its own, until Ctrl-C or SIGTERM; arguments and errors as in `serve_forever`."""
+    # Ctrl-C reaches us as KeyboardInterrupt where the loop has no signal handlers (Windows).
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve_forever(responder, host=host, port=port, ready=ready, **options))
+
+
+async def _until_told() -> None:
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        # Not on Windows, and not outside of the main thread.
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, told.set)
+    try:
+        await told.wait()
+    finally:
+        for number in numbers:
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.remove_signal_handler(number)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048)
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    # A wildcard address is no address to connect to.
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - compared, not bound
+    return f"http://{name}:{listener.getsockname()[1]}/v1"
+
+
+async def _start(app: Any, listener: socket.socket) -> uvicorn.Server:
+    """Start uvicorn by its parts: `Server.serve` would install signal handlers, and take 0.2 s to start and stop."""
+    import uvicorn  # noqa: PLC0415 - see `serve`
+
+    # log_config=None: the process's logging is not ours to configure.
+    config = uvicorn.Config(
+        app, log_config=None, lifespan="off", ws="none", server_header=False, timeout_keep_alive=_KEEP_ALIVE
+    )
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    try:
+        await server.startup(sockets=[listener])
+    except BaseException:
+        listener.close()
+        raise
+    return server
+
+
+async def _stop(server: uvicorn.Server, desk: Desk) -> None:
+    """End everything: first what can end by itself, then what can't."""
+    for listener in server.servers:
+        listener.close()
+    state = server.server_state
+    desk.close()
+    for connection in list(state.connections):
+        connection.shutdown()
+    await _settle(state.tasks)
+    for connection in list(state.connections):
+        connection.transport.abort()
+    await _settle(state.tasks)
+    for task in list(state.tasks):
+        task.cancel()
+    await _settle(state.tasks)
+    for _ in range(_ROUNDS):
+        if state.connections:
+            await asyncio.sleep(0)
+
+
+async def _settle(tasks: set[asyncio.Task[None]]) -> None:
+    if tasks:
+        await asyncio.wait(list(tasks), timeout=_GRACE)
