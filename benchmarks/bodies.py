@@ -68,16 +68,18 @@ def _plain(count: int) -> Body:
     text = "".join(_words(count))
     message = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-    data = _json({
-        "id": _ID,
-        "object": "chat.completion",
-        "created": _CREATED,
-        "model": _MODEL,
-        "choices": [choice],
-        "usage": _usage(count),
-        "service_tier": "default",
-        "system_fingerprint": "fp_44added55e",
-    })
+    data = _json(
+        {
+            "id": _ID,
+            "object": "chat.completion",
+            "created": _CREATED,
+            "model": _MODEL,
+            "choices": [choice],
+            "usage": _usage(count),
+            "service_tier": "default",
+            "system_fingerprint": "fp_44added55e",
+        }
+    )
     return Body(data=data, stream=False, characters=len(text), size=len(data))
 
 

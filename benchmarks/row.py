@@ -12,8 +12,9 @@ from typing import Literal, TypeAlias
 
 __all__ = ["Client", "Contestant", "Goal", "Row", "Script", "Work"]
 
-# Does the row's work once with the body of the model named, and returns what proves that it did.
-Work: TypeAlias = Callable[[str], Awaitable[int]]
+# Does the row's work once: takes the model whose body is asked for and the number of units (chunks of that one body, or
+# requests for it), and returns what proves that it did.
+Work: TypeAlias = Callable[[str, int], Awaitable[int]]
 # Opens a client on an origin (`http://127.0.0.1:1234`) and gives its work; what opening costs is not measured.
 Opener: TypeAlias = Callable[[str], AbstractAsyncContextManager[Work]]
 
@@ -82,8 +83,6 @@ class Row:
         contestants: In the order of the table.
         goals: Of docs/design.md.
         repeat: How often each contestant is run, in a fresh process each time.
-        bodies: How many bodies a unit of work is spread over: None when the work reads one body of `units` chunks,
-            else the number of units that one call of the work does.
         notes: Sentences for under the table.
     """
 

@@ -17,6 +17,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from .bodies import Body, body
 
@@ -49,8 +50,7 @@ class _Connection(asyncio.Protocol):
         self._paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # a TCP server makes no other
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
         transport.set_write_buffer_limits(high=_SLICE)
 
     def data_received(self, data: bytes) -> None:
@@ -90,6 +90,7 @@ class _Connection(asyncio.Protocol):
         self._write_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        del exc  # a client that leaves early is its own business
         self._left = memoryview(b"")
 
 
@@ -123,7 +124,10 @@ class Source:
                 connection.sendall(b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % len(request) + request)
                 left = len(body(model).data) + len(_STREAM_HEAD)
                 while left > 0:
-                    left -= connection.recv_into(buffer)
+                    received = connection.recv_into(buffer)
+                    if not received:
+                        raise ConnectionError("the source went away; its traceback is above")
+                    left -= received
                 took.append(time.perf_counter() - began)
         return min(took)
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from openai_async.errors import APIResponseValidationError
+from openai_async.protocol.failures import web_page
 
 __all__ = ["ResponseInfo", "Timing", "not_an_answer"]
 
@@ -67,7 +68,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 def not_an_answer(info: ResponseInfo, body: bytes, expected: str) -> APIResponseValidationError:
     """The error for a response of status 200 that is something else than `expected`."""
     sample = body[:SAMPLE_SIZE].decode("utf-8", "replace")
-    told = f"{sample.strip()[:120]!r}" if sample.strip() else "nothing"
+    told = web_page(sample) or (f"{sample.strip()[:120]!r}" if sample.strip() else "nothing")
     kind = info.headers.get("content-type", "no content type")
     return APIResponseValidationError(
         f"The server answered {info.status} ({kind}) with {told}, where {expected} was expected. "

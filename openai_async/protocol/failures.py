@@ -14,7 +14,7 @@ from openai_async import errors
 
 from .codec import is_array, is_object, loads
 
-__all__ = ["from_event", "from_response", "stream_error"]
+__all__ = ["from_event", "from_response", "stream_error", "web_page"]
 
 _E = TypeVar("_E", bound=errors.APIError)
 
@@ -178,6 +178,14 @@ def _message(detail: Any) -> str | None:
     return None
 
 
+def web_page(text: str) -> str | None:
+    """Return what to call `text` when it is a web page (with its title, if it has one), or None when it is none."""
+    if not _is_html(text):
+        return None
+    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+    return f"a web page titled {title[1].strip()[:200]!r}" if title else "a web page"
+
+
 def _is_html(text: str) -> bool:
     return text.lstrip()[:15].lower().startswith(("<!doctype", "<html", "<head", "<?xml"))
 
@@ -192,9 +200,7 @@ def _summary(status: int, headers: Mapping[str, str], parsed: Any) -> str:
     if parsed is None:
         return "The server sent no body."
     if isinstance(parsed, str):
-        title = re.search(r"<title>(.*?)</title>", parsed, re.IGNORECASE | re.DOTALL)
-        told = f": {title[1].strip()[:200]!r}" if title else ""
-        return f"The server sent a web page{told}; is there a proxy in between, or is base_url wrong?"
+        return f"The server sent {web_page(parsed)}; is there a proxy in between, or is base_url wrong?"
     return "The server gave no message; see the error's body."
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -324,7 +325,9 @@ def _origin(url: str) -> str:
 
 
 def _reason(error: aiohttp.ClientConnectorError) -> str:
-    return error.os_error.strerror or str(error.os_error)
+    number = error.os_error.errno
+    # asyncio's own text is "Connect call failed" and an address; the system's says why.
+    return os.strerror(number) if number else str(error.os_error)
 
 
 def _cut_off(error: Exception) -> APIConnectionError:

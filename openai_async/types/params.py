@@ -260,7 +260,7 @@ class CompletionCreateParamsNonStreaming(CompletionCreateParamsBase, total=False
     """Whether the answer comes in pieces, as it is written. Default: False."""
 
 
-class CompletionCreateParamsStreaming(CompletionCreateParamsBase):
+class CompletionCreateParamsStreaming(CompletionCreateParamsBase, total=False):
     """What `create` takes for a stream."""
 
     stream: Required[Literal[True]]

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openai_async.types.fit import MISFIT, Remnant, json_text, plan
+from openai_async.types.shared import Unlisted
 
 
 class Inner(msgspec.Struct):
@@ -33,7 +34,7 @@ class Outer(msgspec.Struct):
     score: float = 0.0
     text: str | None = None
     kind: Literal["a", "b"] = "a"
-    open_kind: Literal["a", "b"] | str | None = None
+    open_kind: Literal["a", "b"] | Unlisted | None = None
     inner: Inner | None = None
     inners: list[Inner] = []
     counts: dict[str, int] = {}

@@ -85,7 +85,8 @@ def test_objects_are_dumped_but_not_sent() -> None:
     message = completion.choices[0].message
     message.parsed = Point(1)
     assert message.tool_calls is not None
-    assert isinstance(call := message.tool_calls[0], ParsedFunctionToolCall)
+    call = message.tool_calls[0]
+    assert isinstance(call, ParsedFunctionToolCall)
     call.function.parsed_arguments = Point(2)
 
     dumped = json.loads(completion.to_json())["choices"][0]["message"]

@@ -1,0 +1,25 @@
+"""The import statement alone."""
+
+from __future__ import annotations
+
+from benchmarks.row import Goal, Row, Script
+
+__all__ = ["ROW"]
+
+ROW = Row(
+    name="import",
+    title="The import alone, in a fresh process",
+    unit="process",
+    units=1,
+    quick=1,
+    model="text-20",
+    contestants=(
+        Script(name="python", code=""),
+        Script(name="import openai", code="import openai"),
+        Script(name="import aiohttp", code="import aiohttp"),
+        Script(name="import openai_async", code="import openai_async"),
+    ),
+    goals=(Goal(ours="import openai_async", rival="import openai", cpu=0.2),),
+    repeat=11,
+    notes=("Python's own start is in every figure.",),
+)
