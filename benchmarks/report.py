@@ -47,8 +47,8 @@ def _processor() -> str:
 def table(result: Result) -> str:
     """Return a row's table for a terminal."""
     lines = [_title(result)]
-    cells = [_HEAD, *_cells(result)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(_HEAD))]
+    cells = _cells(result)
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     for row in cells:
         padded = (text.ljust(width) if column == 0 else text.rjust(width)
                   for column, (text, width) in enumerate(zip(row, widths, strict=True)))  # fmt: skip
@@ -62,8 +62,9 @@ def page(results: list[Result], *, with_uvloop: bool) -> str:
     parts = [_PAGE_HEAD.format(machine=machine(with_uvloop=with_uvloop))]
     for result in results:
         parts.append(f"## {_title(result)}\n")
-        parts.append(f"| {' | '.join(_HEAD)} |\n|---|{'--:|' * (len(_HEAD) - 1)}")
-        parts.extend(f"| {' | '.join(row)} |" for row in _cells(result))
+        head, *cells = _cells(result)
+        parts.append(f"| {' | '.join(head)} |\n|---|{'--:|' * (len(head) - 1)}")
+        parts.extend(f"| {' | '.join(row)} |" for row in cells)
         parts.append("")
         parts.extend(f"- {sentence}" for sentence in _sentences(result))
         parts.append("")
@@ -93,11 +94,15 @@ def _title(result: Result) -> str:
     return f"{row.name}: {row.title}{count}"
 
 
-def _cells(result: Result) -> Iterator[tuple[str, ...]]:
+def _cells(result: Result) -> list[tuple[str, ...]]:
+    """The table's head and its rows, without the columns in which nothing stands."""
     ours = result.row.goals[0].ours if result.row.goals else None
+    rows = [_HEAD]
     for name, figures in result.figures.items():
         times = "1" if name == ours else "" if ours is None else f"{1 / median(result.ratio(ours, name)):.3g}"
-        yield (name, *_figures(figures), times)
+        rows.append((name, *_figures(figures), times))
+    filled = [column for column in zip(*rows, strict=True) if any(column[1:])]
+    return list(zip(*filled, strict=True))
 
 
 def _figures(figures: Figures) -> tuple[str, ...]:
@@ -122,7 +127,7 @@ def _sentences(result: Result) -> Iterator[str]:
     elif row.unit == "request":
         yield f"The source took {_seconds(result.source_cpu)} of CPU a {row.unit}, on a core of its own."
     yield from row.notes
-    for goal in row.goals:
+    for goal in row.goals if result.units == row.units else ():  # a goal is set for the work in full
         yield from _judgements(goal, result)
 
 

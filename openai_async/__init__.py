@@ -42,6 +42,8 @@ from .errors import (
 from .protocol.chunks import DONE, ChunkDecoder
 from .protocol.snapshot import ChatCompletionAccumulator
 from .protocol.sse import EventParser, ServerSentEvent, encode
+from .types.chunk import ChatCompletionChunk
+from .types.completion import ChatCompletion
 from .types.options import NOT_GIVEN, NotGiven, Omit, Timeout, not_given, omit
 from .version import __version__
 
@@ -58,7 +60,9 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "Call",
+    "ChatCompletion",
     "ChatCompletionAccumulator",
+    "ChatCompletionChunk",
     "ChatStream",
     "ChunkDecoder",
     "ConflictError",

@@ -23,7 +23,8 @@ async def _crowd(call: Callable[[], Awaitable[int]], count: int) -> int:
         nonlocal total, left
         while left > 0:
             left -= 1
-            total += await call()
+            found = await call()
+            total += found  # `total += await …` would add to the total of before the wait
 
     await asyncio.gather(*(one_after_the_other() for _ in range(_AT_A_TIME)))
     return total

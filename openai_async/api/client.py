@@ -99,7 +99,13 @@ class AsyncOpenAI:
         self._headers = self._make_headers()
         self._transport = _Shared(transport or _default_transport(session, proxy, ssl_context, limit))
         self._deviations: set[str] = set()  # from the published schema, logged already
-        self.chat = AsyncChat(self)
+
+    @property
+    def chat(self) -> AsyncChat:
+        """The namespace of `chat.completions`."""
+        # Made anew each time: stored, it would be a cycle, and a dropped client would keep its connections until the
+        # garbage collector comes by.
+        return AsyncChat(self)
 
     def _make_headers(self) -> dict[str, str]:
         own: dict[str, str | None] = {
@@ -140,7 +146,6 @@ class AsyncOpenAI:
         twin._default_headers = {**self._default_headers, **(default_headers or {})}
         twin._default_query = {**self._default_query, **(default_query or {})}
         twin._headers = twin._make_headers()
-        twin.chat = AsyncChat(twin)
         return twin
 
     copy = with_options

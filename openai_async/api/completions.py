@@ -44,7 +44,12 @@ class AsyncChat:
     """`client.chat`: the one namespace below it is `completions`."""
 
     def __init__(self, client: AsyncOpenAI) -> None:
-        self.completions = AsyncCompletions(client)
+        self._client = client
+
+    @property
+    def completions(self) -> AsyncCompletions:
+        """The methods of the Chat Completions API."""
+        return AsyncCompletions(self._client)
 
 
 class AsyncCompletions:

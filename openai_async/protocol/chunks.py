@@ -80,7 +80,8 @@ class ChunkDecoder:
                 pass
             else:
                 self._refusals = 0
-                return chunk
+                if chunk.choices or chunk.object != "error":
+                    return chunk
         return self._second_pass(event)
 
     def _ask_again(self) -> bool:
@@ -91,9 +92,11 @@ class ChunkDecoder:
         data = event.data.strip()
         if data == b"[DONE]":
             return DONE
-        if not data:
+        if not data and event.event != "error":
             return None
         payload = self._payload(event)
+        if event.event == "error":
+            raise failures.from_event(payload, headers=self._headers)
         if not is_object(payload):
             return None
         error = failures.stream_error(payload, event.event)
@@ -104,12 +107,12 @@ class ChunkDecoder:
         return as_chunk(payload)
 
     def _payload(self, event: ServerSentEvent) -> Any:
-        """The event's JSON object; None for a keep-alive whose data is something else."""
+        """The event's JSON object; for an error whatever it says; None for a keep-alive whose data is no JSON."""
         try:
             payload = self._loads(event.data)
         except ValueError as error:
             if event.event == "error":
-                raise failures.from_event(event.data.decode("utf-8", "replace"), headers=self._headers) from None
+                return event.data.decode("utf-8", "replace")
             if event.event not in _CHUNK_NAMES:
                 return None
             raise self._malformed(event, f"is no JSON ({error})") from error
@@ -123,7 +126,12 @@ class ChunkDecoder:
                 return codec.loads_strictly(data)
             except ValueError:
                 pass  # perhaps what only the lenient parser reads
-        return self._join_halves(codec.loads_leniently(data), ())
+        payload = self._join_halves(codec.loads_leniently(data), ())
+        if self._halves and is_object(payload) and is_array(choices := payload.get("choices")):
+            for place, choice in enumerate(choices):
+                if is_object(choice) and choice.get("finish_reason"):
+                    self._give_up_halves(choice, _index(choice, place))
+        return payload
 
     def _malformed(self, event: ServerSentEvent, what: str) -> StreamProtocolError:
         sample = event.data[:512].decode("utf-8", "replace")
@@ -142,18 +150,38 @@ class ChunkDecoder:
                 if "\ud800" <= text[-1] <= "\udbff":
                     self._halves[place] = text[-1]
                     text = text[:-1]
-                text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+                text = _text(text)
             return text
         if is_object(value):
-            return {key: self._join_halves(item, (*place, key)) for key, item in value.items()}
+            return {_text(key): self._join_halves(item, (*place, key)) for key, item in value.items()}
         if is_array(value):
             return [self._join_halves(item, (*place, _index(item, at))) for at, item in enumerate(value)]
         return value
 
+    def _give_up_halves(self, choice: dict[str, Any], index: int) -> None:
+        """Put U+FFFD for the halves that a choice's deltas still wait for: it ends with this chunk."""
+        delta = choice.get("delta") or {}
+        if not is_object(delta):
+            return
+        here = ("choices", index, "delta")
+        for place in [place for place in self._halves if place[:-1] == here]:
+            del self._halves[place]
+            name, text = str(place[-1]), delta.get(place[-1])
+            delta[name] = (text if isinstance(text, str) else "") + "\ufffd"
+        choice["delta"] = delta
 
-def _index(item: Any, position: int) -> object:
+
+def _text(text: str) -> str:
+    """Return `text` with its surrogate pairs as the characters that they mean, and lone halves as U+FFFD."""
+    if not _SURROGATE.search(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _index(item: Any, position: int) -> int:
     """What names a list's member over events: its `index`, as choices and tool calls have, or its position."""
-    return item.get("index", position) if is_object(item) else position
+    index = item.get("index") if is_object(item) else None
+    return index if isinstance(index, int) else position
 
 
 def as_chunk(payload: dict[str, Any]) -> ChatCompletionChunk:

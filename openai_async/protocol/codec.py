@@ -25,6 +25,11 @@ _M = TypeVar("_M", bound=Model)
 
 _untyped = msgspec.json.Decoder()
 
+# Levels of arrays and objects. Deeper is no answer but an attack: Python allows 1000 calls in each other, and joining,
+# copying or printing a value takes up to three a level.
+_MAX_DEPTH = 128
+_TOO_DEEP = f"the JSON is nested too deeply, in more than {_MAX_DEPTH} levels"
+
 
 @cache
 def _strict_decoder(cls: type[Any]) -> msgspec.json.Decoder[Any]:
@@ -82,24 +87,43 @@ def loads_strictly(data: bytes) -> Any:
         ValueError: `data` is no JSON, or it is something that `loads_leniently` may still read.
     """
     try:
-        return _untyped.decode(data)
+        return _bounded(_untyped.decode(data), data)
     except RecursionError:
-        raise ValueError("the JSON is nested too deeply") from None
+        raise ValueError(_TOO_DEEP) from None
 
 
 def loads_leniently(data: bytes) -> Any:
     """Return the JSON value in `data`, more forgiving than the standard, as some servers are less strict.
 
-    NaN and Infinity are numbers, control characters may stand in strings, invalid UTF-8 reads as U+FFFD, and a lone
-    half of a surrogate pair (some vendors split an emoji over two events) stays in its string.
+    NaN and Infinity are numbers, control characters may stand in strings, a byte order mark in front, invalid UTF-8
+    reads as U+FFFD, and a lone half of a surrogate pair (some vendors split an emoji over two events) stays in its
+    string.
 
     Raises:
         ValueError: `data` is no JSON, or is nested too deeply.
     """
     try:
-        return json.loads(data.decode("utf-8", "replace"), strict=False)
+        return _bounded(json.loads(data.decode("utf-8-sig", "replace"), strict=False), data)
     except RecursionError:
-        raise ValueError("the JSON is nested too deeply") from None
+        raise ValueError(_TOO_DEEP) from None
+
+
+def _bounded(value: Any, data: bytes) -> Any:
+    """Return `value`, which `data` says, unless it is nested too deeply."""
+    if data.count(b"{") + data.count(b"[") <= _MAX_DEPTH:
+        return value
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [member for item in level for member in _members(item) if isinstance(member, dict | list)]
+        if not level:
+            return value
+    raise ValueError(_TOO_DEEP)
+
+
+def _members(value: Any) -> Iterable[Any]:
+    if is_object(value):
+        return value.values()
+    return value if is_array(value) else ()
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -164,8 +188,10 @@ def _sendable(value: object) -> object:
         return float(value)
     if isinstance(value, Enum):
         return _sendable(value.value)
-    if isinstance(value, str | int):
-        return value
+    if isinstance(value, str):
+        return str.__str__(value)  # msgspec takes no subclasses
+    if isinstance(value, int):
+        return int(value)
     if isinstance(value, ChatCompletionMessage):
         return value.to_param()
     if isinstance(value, Model):

@@ -1,22 +1,34 @@
 """What happened, told as events: pieces of text, tool calls growing, things done.
 
-Chunks come in, in order, each after it was added to the accumulator; events go out, named and shaped as the official
-SDK's, with the index of the choice beside them. Nothing is joined before somebody looks: an event's `snapshot` is
-computed when it is read, and says what was so when the event happened.
+Chunks come in, in order, each after it was added to the accumulator; events go out, of the types in `eventtypes`.
+Nothing is joined here but what is whole, and no chunk is ever changed.
 """
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
-import msgspec
+import copy
 
 from openai_async.types.chunk import ChatCompletionChunk, ChoiceDelta, ChunkChoice
-from openai_async.types.completion import ChatCompletion, ChatCompletionTokenLogprob
 
-from .snapshot import ChatCompletionAccumulator, ChoiceSnapshot
+from .eventtypes import (
+    ChunkEvent,
+    ContentDeltaEvent,
+    ContentDoneEvent,
+    CustomToolCallInputDeltaEvent,
+    CustomToolCallInputDoneEvent,
+    FunctionToolCallArgumentsDeltaEvent,
+    FunctionToolCallArgumentsDoneEvent,
+    LogprobsContentDeltaEvent,
+    LogprobsContentDoneEvent,
+    LogprobsRefusalDeltaEvent,
+    LogprobsRefusalDoneEvent,
+    RefusalDeltaEvent,
+    RefusalDoneEvent,
+    StreamEvent,
+)
+from .snapshot import ChatCompletionAccumulator, ChoiceSnapshot, text_of
 from .text import Text
-from .toolcalls import ToolCallSnapshot
+from .toolcalls import ToolCalls, ToolCallSnapshot
 
 __all__ = [
     "ChunkEvent",
@@ -37,183 +49,6 @@ __all__ = [
 ]
 
 
-class _Event(msgspec.Struct, kw_only=True):
-    """The base of all events."""
-
-
-class ChunkEvent(_Event, kw_only=True):
-    """A chunk arrived; the events that it caused follow."""
-
-    chunk: ChatCompletionChunk
-    type: Literal["chunk"] = "chunk"
-    _history: list[ChatCompletionChunk]
-    _seen: int
-
-    @property
-    def snapshot(self) -> ChatCompletion:
-        """The completion as it was after this chunk: joined now, in time linear in its length."""
-        accumulator = ChatCompletionAccumulator()
-        for chunk in self._history[: self._seen]:
-            accumulator.add(chunk)
-        return accumulator.completion()
-
-
-class _TextDelta(_Event, kw_only=True):
-    delta: str
-    choice_index: int
-    _text: Text
-    _length: int
-
-    @property
-    def snapshot(self) -> str:
-        """The text up to and including `delta`."""
-        return self._text.value()[: self._length]
-
-
-class ContentDeltaEvent(_TextDelta, kw_only=True):
-    """The text of an answer grew by `delta`."""
-
-    type: Literal["content.delta"] = "content.delta"
-
-
-class ContentDoneEvent(_Event, kw_only=True):
-    """The text of an answer is whole."""
-
-    content: str
-    choice_index: int
-    type: Literal["content.done"] = "content.done"
-
-
-class RefusalDeltaEvent(_TextDelta, kw_only=True):
-    """A refusal grew by `delta`."""
-
-    type: Literal["refusal.delta"] = "refusal.delta"
-
-
-class RefusalDoneEvent(_Event, kw_only=True):
-    """A refusal is whole."""
-
-    refusal: str
-    choice_index: int
-    type: Literal["refusal.done"] = "refusal.done"
-
-
-class _CallDelta(_Event, kw_only=True):
-    name: str
-    index: int
-    choice_index: int
-    id: str
-    _text: Text
-    _length: int
-
-    def _so_far(self) -> str:
-        return self._text.value()[: self._length]
-
-
-class FunctionToolCallArgumentsDeltaEvent(_CallDelta, kw_only=True):
-    """The arguments of a function call grew by `arguments_delta`; `index` is the call's place in the message."""
-
-    arguments_delta: str
-    type: Literal["tool_calls.function.arguments.delta"] = "tool_calls.function.arguments.delta"
-
-    @property
-    def arguments(self) -> str:
-        """The JSON text of the arguments up to and including `arguments_delta`."""
-        return self._so_far()
-
-
-class FunctionToolCallArgumentsDoneEvent(_Event, kw_only=True):
-    """The arguments of a function call are whole."""
-
-    name: str
-    index: int
-    choice_index: int
-    id: str
-    arguments: str
-    type: Literal["tool_calls.function.arguments.done"] = "tool_calls.function.arguments.done"
-
-
-class CustomToolCallInputDeltaEvent(_CallDelta, kw_only=True):
-    """The input of a custom tool grew by `input_delta`."""
-
-    input_delta: str
-    type: Literal["tool_calls.custom.input.delta"] = "tool_calls.custom.input.delta"
-
-    @property
-    def input(self) -> str:
-        """The input up to and including `input_delta`."""
-        return self._so_far()
-
-
-class CustomToolCallInputDoneEvent(_Event, kw_only=True):
-    """The input of a custom tool is whole."""
-
-    name: str
-    index: int
-    choice_index: int
-    id: str
-    input: str
-    type: Literal["tool_calls.custom.input.done"] = "tool_calls.custom.input.done"
-
-
-class _LogprobsDelta(_Event, kw_only=True):
-    choice_index: int
-    _all: list[ChatCompletionTokenLogprob]
-    _length: int
-
-    @property
-    def snapshot(self) -> list[ChatCompletionTokenLogprob]:
-        """The tokens up to and including this event's, oldest first."""
-        return self._all[: self._length]
-
-
-class LogprobsContentDeltaEvent(_LogprobsDelta, kw_only=True):
-    """Log probabilities of the text's next tokens."""
-
-    content: list[ChatCompletionTokenLogprob]
-    type: Literal["logprobs.content.delta"] = "logprobs.content.delta"
-
-
-class LogprobsContentDoneEvent(_Event, kw_only=True):
-    """Log probabilities of all the text's tokens."""
-
-    content: list[ChatCompletionTokenLogprob]
-    choice_index: int
-    type: Literal["logprobs.content.done"] = "logprobs.content.done"
-
-
-class LogprobsRefusalDeltaEvent(_LogprobsDelta, kw_only=True):
-    """Log probabilities of the refusal's next tokens."""
-
-    refusal: list[ChatCompletionTokenLogprob]
-    type: Literal["logprobs.refusal.delta"] = "logprobs.refusal.delta"
-
-
-class LogprobsRefusalDoneEvent(_Event, kw_only=True):
-    """Log probabilities of all the refusal's tokens."""
-
-    refusal: list[ChatCompletionTokenLogprob]
-    choice_index: int
-    type: Literal["logprobs.refusal.done"] = "logprobs.refusal.done"
-
-
-StreamEvent: TypeAlias = (
-    ChunkEvent
-    | ContentDeltaEvent
-    | ContentDoneEvent
-    | RefusalDeltaEvent
-    | RefusalDoneEvent
-    | FunctionToolCallArgumentsDeltaEvent
-    | FunctionToolCallArgumentsDoneEvent
-    | CustomToolCallInputDeltaEvent
-    | CustomToolCallInputDoneEvent
-    | LogprobsContentDeltaEvent
-    | LogprobsContentDoneEvent
-    | LogprobsRefusalDeltaEvent
-    | LogprobsRefusalDoneEvent
-)
-
-
 class EventBuilder:
     """Derives the events of one stream.
 
@@ -226,14 +61,33 @@ class EventBuilder:
 
     def __init__(self, accumulator: ChatCompletionAccumulator) -> None:
         self._accumulator = accumulator
+        self._base = copy.deepcopy(accumulator)  # what came before the first event
         self._history: list[ChatCompletionChunk] = []
         self._lengths: dict[Text, int] = {}
+        self._touched: dict[ToolCalls, int] = {}  # how many fragments of each message's calls were told
         self._done: set[int] = set()
+        for choice in accumulator.choices.values():
+            self._catch_up(choice)
+
+    def _catch_up(self, choice: ChoiceSnapshot) -> None:
+        """Count what a choice has already: a stream's reader may ask for events in its middle."""
+        calls = choice.tool_calls
+        texts = [choice.content, choice.refusal, *(call.text for call in (calls.snapshots() if calls else ()))]
+        self._lengths.update((text, len(text.value())) for text in texts if text is not None)
+        if calls is not None:
+            self._touched[calls] = len(calls.touched)
+        if choice.finish_reason:
+            self._done.add(choice.index)
 
     def events(self, chunk: ChatCompletionChunk) -> list[StreamEvent]:
         """Return what `chunk` says, the `ChunkEvent` first; call it right after the accumulator's `add(chunk)`."""
         self._history.append(chunk)
-        events: list[StreamEvent] = [ChunkEvent(chunk=chunk, _history=self._history, _seen=len(self._history))]
+        seen = len(self._history)
+        events: list[StreamEvent] = [
+            ChunkEvent(
+                chunk=chunk, _accumulator=self._accumulator, _base=self._base, _history=self._history, _seen=seen
+            )
+        ]
         for choice in chunk.choices:
             snapshot = self._accumulator.choices[max(choice.index, 0)]
             self._deltas(choice, snapshot, events)
@@ -244,10 +98,11 @@ class EventBuilder:
 
     def _deltas(self, choice: ChunkChoice, snapshot: ChoiceSnapshot, events: list[StreamEvent]) -> None:
         delta, index = choice.delta, snapshot.index
-        if delta.content is not None and snapshot.content is not None:
-            length = self._grow(snapshot.content, delta.content)
+        added = text_of(delta)
+        if added is not None and snapshot.content is not None:
+            length = self._grow(snapshot.content, added)
             text = snapshot.content
-            events.append(ContentDeltaEvent(delta=delta.content, choice_index=index, _text=text, _length=length))
+            events.append(ContentDeltaEvent(delta=added, choice_index=index, _text=text, _length=length))
         if delta.refusal is not None and snapshot.refusal is not None:
             length = self._grow(snapshot.refusal, delta.refusal)
             text = snapshot.refusal
@@ -261,7 +116,9 @@ class EventBuilder:
         calls = snapshot.tool_calls
         assert calls is not None  # the caller looked
         assert delta.tool_calls is not None  # likewise
-        for fragment, call in zip(delta.tool_calls, calls.touched, strict=True):
+        begin = self._touched.get(calls, 0)
+        end = self._touched[calls] = begin + len(delta.tool_calls)
+        for fragment, call in zip(delta.tool_calls, calls.touched[begin:end], strict=True):
             if call.type == "custom":
                 piece = (fragment.custom and fragment.custom.input) or ""
                 events.append(

@@ -6,6 +6,7 @@ for a vendor: a key's name and place decide.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import UNSET, UnsetType
@@ -51,47 +52,58 @@ class Extras:
             merged.merge(new)
             return merged
         if is_array(new):
-            return self._joined_list(old if is_array(old) else [], new, name)
+            members = old if isinstance(old, _Members) else _Members()
+            for item in new:
+                self._join_member(members, item, name)
+            return members
         return new
 
     def _joined_text(self, old: Any, new: str, name: str) -> Any:
         if not self._appends or name in _LABELS or name.endswith(_LABEL_ENDINGS):
-            return new or old
+            return old if old is not None and not new else new
         if not isinstance(old, Text):
             old = Text()
         old.append(new)
         return old
 
-    def _joined_list(self, old: list[Any], new: list[Any], name: str) -> list[Any]:
-        """Members with an `index` continue the member that has it (OpenRouter's reasoning_details); others are new."""
-        for item in new:
-            index = item.get("index") if is_object(item) else None
-            known = (
-                next((place for place, member in enumerate(old) if _index(member) == index), None)
-                if isinstance(index, int)
-                else None
-            )
-            if known is None:
-                old.append(self._joined(None, item, name) if isinstance(item, dict | list) else item)
-            else:
-                old[known] = self._joined(old[known], item, name)
-        return old
+    def _join_member(self, members: _Members, item: Any, name: str) -> None:
+        """A member with an `index` continues the one that has it (OpenRouter's reasoning_details); others are new."""
+        index = item.get("index") if is_object(item) else None
+        if isinstance(index, int):
+            if index in members.places:
+                place = members.places[index]
+                members.items[place] = self._joined(members.items[place], item, name)
+                return
+            members.places[index] = len(members.items)
+        members.items.append(self._joined(None, item, name) if isinstance(item, dict | list) else item)
 
-    def values(self) -> dict[str, Any] | UnsetType:
-        """Return the joined values as plain data, sharing nothing that later chunks change; UNSET: there are none."""
-        return {name: _value(value) for name, value in self._values.items()} if self._values else UNSET
+    def values(self, fields: Mapping[str, object] | None = None) -> dict[str, Any] | UnsetType:
+        """Return the joined values as plain data, sharing nothing that later chunks change; UNSET: there are none.
+
+        Args:
+            fields: The typed fields beside which they will stand. Where one holds something, a value of the same
+                name, which is one that once did not fit, is left out: it would take the field's place in `to_dict`.
+        """
+        held = {name for name, value in (fields or {}).items() if value}
+        joined = {name: _value(value) for name, value in self._values.items() if name not in held}
+        return joined or UNSET
 
 
-def _index(member: Any) -> Any:
-    return member._values.get("index") if isinstance(member, Extras) else None
+class _Members:
+    """A list that grows; `places` tells where the members with an `index` are, so that finding one is no search."""
+
+    __slots__ = ("items", "places")
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+        self.places: dict[int, int] = {}
 
 
 def _value(value: Any) -> Any:
     if isinstance(value, Text):
         return value.value()
     if isinstance(value, Extras):
-        joined = value.values()
-        return {} if joined is UNSET else joined
-    if is_array(value):
-        return [_value(item) for item in value]
+        return {name: _value(item) for name, item in value._values.items()}
+    if isinstance(value, _Members):
+        return [_value(item) for item in value.items]
     return value

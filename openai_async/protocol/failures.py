@@ -105,7 +105,7 @@ def stream_error(payload: dict[str, Any], event: str | None) -> Any:
         return payload
     choices = payload.get("choices")
     error = payload.get("error")
-    if error or (error is not None and error is not False and not choices):
+    if error or (error is not None and error is not False and "choices" not in payload):
         return payload
     if not choices and payload.get("message") and (payload.get("code") or payload.get("type")):
         return payload
@@ -152,10 +152,11 @@ def _parse(body: bytes) -> Any:
 
 def _detail(payload: Any) -> Any:
     """The error object inside a body: OpenAI's `error`, else the body itself."""
-    if is_object(payload):
-        error = payload.get("error")
-        # LiteLLM and some gateways put a sentence here and the rest beside it.
-        if error is not None and error != {}:
+    if is_array(payload) and payload and is_object(payload[0]):
+        return _detail(payload[0])  # Gemini's compatible endpoint wraps its body in a list
+    if is_object(payload) and (error := payload.get("error")):
+        # Some gateways put a sentence, a code or just `true` here, and the rest beside it.
+        if isinstance(error, dict | list) or len(payload) == 1:
             return error
     return payload
 
@@ -165,12 +166,10 @@ def _message(detail: Any) -> str | None:
     if isinstance(detail, str):
         return None if _is_html(detail) else detail.strip()[:2000] or None
     if is_array(detail) and detail:
-        # Gemini's compatible endpoint wraps its error object in a list.
-        return _message(_detail(detail[0]))
+        return _message(detail[0])
     if is_object(detail):
-        fields = detail
         for name in ("message", "detail", "msg", "error", "error_description"):
-            value = fields.get(name)
+            value = detail.get(name)
             if isinstance(value, str) and value.strip():
                 return value.strip()
             if is_array(value) and value:  # FastAPI's list of validation errors
@@ -208,10 +207,9 @@ def _status_of(detail: Any) -> int | None:
     """The HTTP status that an in-stream error names by number or by word, or None."""
     if not is_object(detail):
         return None
-    fields = detail
     for name in ("code", "status_code", "status", "type"):
-        value = fields.get(name)
-        if isinstance(value, str) and value.isdecimal():
+        value = detail.get(name)
+        if isinstance(value, str) and value.isdecimal() and len(value) == 3:
             value = int(value)
         if isinstance(value, int) and not isinstance(value, bool) and 300 <= value < 600:
             return value

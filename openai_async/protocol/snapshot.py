@@ -33,7 +33,7 @@ from .extras import Extras
 from .text import Text
 from .toolcalls import ToolCalls
 
-__all__ = ["ChatCompletionAccumulator", "ChoiceSnapshot"]
+__all__ = ["ChatCompletionAccumulator", "ChoiceSnapshot", "text_of"]
 
 # More answers than any server gives; a stream that names more is broken or hostile.
 _MAX_CHOICES = 128
@@ -48,6 +48,10 @@ class ChatCompletionAccumulator:
         for chunk in chunks:
             accumulator.add(chunk)
         completion = accumulator.completion()
+
+    Attributes:
+        choices: The answers so far, by their index.
+        chunks: How many chunks were added.
     """
 
     __slots__ = (
@@ -60,10 +64,12 @@ class ChatCompletionAccumulator:
         "_system_fingerprint",
         "_usage",
         "choices",
+        "chunks",
     )
 
     def __init__(self) -> None:
         self.choices: dict[int, ChoiceSnapshot] = {}
+        self.chunks = 0
         self._id = ""
         self._created = 0
         self._model = ""
@@ -90,6 +96,7 @@ class ChatCompletionAccumulator:
             StreamProtocolError: The chunk belongs to choice 128 or above, or opens more than 128 tool calls. Nothing
                 of it was added beyond the place where that showed.
         """
+        self.chunks += 1
         if not self._id:
             self._id = chunk.id
         if not self._model:
@@ -124,17 +131,17 @@ class ChatCompletionAccumulator:
 
     def completion(self) -> ChatCompletion:
         """Return the completion so far, choices in the order of their index; later chunks don't change it."""
-        return ChatCompletion(
-            id=self._id,
-            choices=[self.choices[index].choice() for index in sorted(self.choices)],
-            created=self._created,
-            model=self._model,
-            moderation=self._moderation,
-            service_tier=self._service_tier,
-            system_fingerprint=self._system_fingerprint,
-            usage=self._usage,
-            _extra=self._extras.values(),
-        )
+        fields = {
+            "id": self._id,
+            "choices": [self.choices[index].choice() for index in sorted(self.choices)],
+            "created": self._created,
+            "model": self._model,
+            "moderation": self._moderation,
+            "service_tier": self._service_tier,
+            "system_fingerprint": self._system_fingerprint,
+            "usage": self._usage,
+        }
+        return ChatCompletion(**fields, _extra=self._extras.values(fields))
 
 
 class ChoiceSnapshot:
@@ -169,9 +176,9 @@ class ChoiceSnapshot:
         self._annotations: list[Annotation] | None = None
         self._audio: _Audio | None = None
         self._function_call: _FunctionCall | None = None
-        self._extras: Extras | None = None
-        self._message_extras: Extras | None = None
-        self._logprob_extras: Extras | None = None
+        self._extras = Extras(appends=False)
+        self._message_extras = Extras(appends=True)
+        self._logprob_extras = Extras(appends=False)
 
     def add(self, choice: ChunkChoice) -> None:
         """Add what a chunk says of this answer."""
@@ -199,21 +206,16 @@ class ChoiceSnapshot:
         if delta._extra is not UNSET:
             self._add_message_extras(delta._extra)
         if choice._extra is not UNSET:
-            self._extras = self._extras or Extras(appends=False)
             self._extras.merge(choice._extra)
 
     def _add_rarities(self, delta: ChoiceDelta) -> None:
         if delta.audio is not None:
-            self._audio = self._audio or _Audio()
-            self._audio.id = self._audio.id or delta.audio.id or ""
-            self._audio.data.append(delta.audio.data or "")
-            self._audio.transcript.append(delta.audio.transcript or "")
-            self._audio.expires_at = delta.audio.expires_at or self._audio.expires_at
-            self._audio.extras.merge(delta.audio.model_extra)
+            self._audio = self._audio or AudioSnapshot()
+            self._audio.add(delta.audio)
         if delta.function_call is not None:
-            self._function_call = self._function_call or _FunctionCall()
-            self._function_call.name = self._function_call.name or delta.function_call.name or ""
-            self._function_call.arguments.append(delta.function_call.arguments or "")
+            # The deprecated single call is a tool call's function, without the call around it.
+            self._function_call = self._function_call or ToolCallSnapshot(0, numbered=False)
+            self._function_call.add(ChoiceDeltaToolCall(function=_as_function(delta.function_call)))
         if delta.annotations:
             self._annotations = [*(self._annotations or ()), *delta.annotations]
 
@@ -225,7 +227,6 @@ class ChoiceSnapshot:
             self.refusal_logprobs = self.refusal_logprobs or []
             self.refusal_logprobs.extend(logprobs.refusal)
         if logprobs._extra is not UNSET:
-            self._logprob_extras = self._logprob_extras or Extras(appends=False)
             self._logprob_extras.merge(logprobs._extra)
 
     def _add_message_extras(self, extra: dict[str, Any]) -> None:

@@ -86,27 +86,28 @@ class EventParser:
             data = b"".join(tail)
             tail.clear()
             self._tail_size = 0
-        blocks = data.split(b"\n\n")
-        rest = blocks.pop()
-        if rest:
-            self._keep(rest)
+        if data.startswith(b"data: ") and len(data) <= self.max_event_size and self.last_event_id is None:
+            # All that the API and its many imitations send: events of one data line. One split and one count for
+            # the whole read, then 0.1 µs an event; looking at each takes 0.7 µs.
+            end = data.rfind(b"\n\n")
+            lines = data[6:end].split(b"\n\ndata: ")
+            if data.count(b"\n", 0, end + 2) == 2 * len(lines):
+                self._keep(data[end + 2 :])
+                return list(map(ServerSentEvent, lines))
+        *blocks, rest = data.split(b"\n\n")
+        self._keep(rest)
         events: list[ServerSentEvent] = []
         for block in blocks:
-            if block[:6] == b"data: " and b"\n" not in block:
-                # All that the API and its many imitations send. len() of an event is bounded by that of its block.
-                if len(block) > self.max_event_size:
-                    raise self._too_large()
-                events.append(ServerSentEvent(block[6:], None, self.last_event_id))
-            else:
-                self._read_block(block, events)
+            self._read_block(block, events)
         return events
 
     def _keep(self, rest: bytes) -> None:
-        """Hold back the bytes of an unfinished block."""
-        self._tail.append(rest)
-        self._tail_size += len(rest)
-        if self._tail_size > self.max_event_size:
-            raise self._too_large()
+        """Hold back the bytes of an unfinished block, if there are any."""
+        if rest:
+            self._tail.append(rest)
+            self._tail_size += len(rest)
+            if self._tail_size > self.max_event_size:
+                raise self._too_large()
 
     def _normalise(self, data: bytes) -> bytes:
         """Drop the byte order mark, and turn CRLF and CR into LF (a CR ends its line at once)."""

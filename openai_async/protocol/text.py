@@ -15,6 +15,12 @@ class Text:
         # The list's own method, bound once: no call of ours stands between a chunk and its place.
         self.append = self._pieces.append
 
+    def __deepcopy__(self, memo: object) -> Text:
+        """Return a copy with pieces of its own: `append` would be copied as the original's."""
+        twin = Text()
+        twin.append(self.value())
+        return twin
+
     def value(self) -> str:
         """Return the whole text so far."""
         pieces = self._pieces

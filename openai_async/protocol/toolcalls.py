@@ -6,12 +6,13 @@ place: what vendors number differently is mapped, never renumbered.
 | a fragment has | it belongs to |
 |---|---|
 | an index seen before, and no other id than that call's | that call |
-| an index seen before, and another id (Gemini numbers all 0) | a new call, which takes over the index |
+| an index seen before, and the id of another call | the call with that id, which takes over the index |
+| an index seen before, and a new id (Gemini numbers all 0) | a new call, which takes over the index |
 | a new index | a new call; but see the next line |
 | a new index, neither id nor name, after a call without index | that call: the vendor numbers from its second fragment |
 | no index, a known id | the call with that id |
 | no index, a new id | a new call |
-| no index, no id, a name (whole calls, as Ollama sent) | a new call, unless it repeats the last one's name in a later chunk while that call's arguments are unfinished |
+| no index, no id, a name (whole calls, as Ollama sent) | a new call, unless in a later chunk it repeats the last one's name, or is that one's first, while its arguments are unfinished |
 | neither index nor id nor name | the last call |
 """
 
@@ -49,7 +50,7 @@ class ToolCallSnapshot:
         text: The arguments' JSON text, or the custom tool's input.
     """
 
-    __slots__ = ("_extras", "_function_extras", "id", "index", "name", "numbered", "text", "type")
+    __slots__ = ("_extras", "_inner_extras", "id", "index", "name", "numbered", "text", "type")
 
     def __init__(self, index: int, *, numbered: bool) -> None:
         self.index = index
@@ -58,8 +59,8 @@ class ToolCallSnapshot:
         self.type: str | None = None
         self.name = ""
         self.text = Text()
-        self._extras: Extras | None = None
-        self._function_extras: Extras | None = None
+        self._extras = Extras(appends=True)
+        self._inner_extras = Extras(appends=True)  # of the function or the custom tool
 
     def add(self, delta: ChoiceDeltaToolCall) -> None:
         """Add a fragment: identity is set once, text is appended."""
@@ -74,16 +75,16 @@ class ToolCallSnapshot:
             if function.arguments:
                 self.text.append(function.arguments)
             if function._extra is not UNSET:
-                self._function_extras = self._function_extras or Extras(appends=True)
-                self._function_extras.merge(function._extra)
+                self._inner_extras.merge(function._extra)
         if custom is not None:
             self.type = self.type or "custom"
             if custom.name and not self.name:
                 self.name = custom.name
             if custom.input:
                 self.text.append(custom.input)
+            if custom._extra is not UNSET:
+                self._inner_extras.merge(custom._extra)
         if delta._extra is not UNSET:
-            self._extras = self._extras or Extras(appends=True)
             self._extras.merge(delta._extra)
 
     @property
@@ -97,12 +98,15 @@ class ToolCallSnapshot:
 
     def value(self) -> ChatCompletionMessageToolCallUnion:
         """Return the call so far."""
-        extra = UNSET if self._extras is None else self._extras.values()
-        inner = UNSET if self._function_extras is None else self._function_extras.values()
+        name, text = self.name, self.text.value()
+        # The delta's `index` stays behind even where it did not fit: a whole call has none.
+        kept = {"index": True, "id": self.id, "type": self.type, "function": True, "custom": self.type == "custom"}
+        extra = self._extras.values(kept)
+        inner = self._inner_extras.values({"name": name, "arguments": text, "input": text})
         if self.type == "custom":
-            custom = Custom(name=self.name, input=self.text.value())
+            custom = Custom(name=name, input=text, _extra=inner)
             return ChatCompletionMessageCustomToolCall(id=self.id, custom=custom, _extra=extra)
-        function = Function(name=self.name, arguments=self.text.value(), _extra=inner)
+        function = Function(name=name, arguments=text, _extra=inner)
         call = ChatCompletionMessageFunctionToolCall(id=self.id, function=function, _extra=extra)
         if self.type not in (None, "function"):
             # An unknown kind of call keeps its type, as extras that don't fit a field do.
@@ -114,7 +118,7 @@ class ToolCalls:
     """The calls of one message so far.
 
     Attributes:
-        touched: The calls that the last chunk's fragments belong to, in the fragments' order.
+        touched: The calls that the fragments belong to, all of them so far, in the fragments' order.
     """
 
     __slots__ = ("_by_index", "_opened", "touched")
@@ -130,31 +134,32 @@ class ToolCalls:
         Raises:
             StreamProtocolError: The message would have more than 128 calls.
         """
-        self.touched = []
+        before = len(self.touched)
         for delta in deltas:
             call = self._by_index.get(delta.index) if delta.index is not None else None
             if call is None or (delta.id and call.id and delta.id != call.id):
-                call = self._place(delta)
+                call = self._place(delta, self.touched[before:])
             call.add(delta)
             self.touched.append(call)
 
-    def _place(self, delta: ChoiceDeltaToolCall) -> ToolCallSnapshot:
-        """Find or open the call of a fragment that no known index leads to."""
+    def _place(self, delta: ChoiceDeltaToolCall, beside: list[ToolCallSnapshot]) -> ToolCallSnapshot:
+        """Find or open the call of a fragment that no known index leads to; `beside` are those of the same chunk."""
         last = self._opened[-1] if self._opened else None
         name = (delta.function and delta.function.name) or (delta.custom and delta.custom.name)
+        known = next((call for call in self._opened if call.id == delta.id), None) if delta.id else None
         if delta.index is not None:
+            if delta.index in self._by_index and known:
+                self._by_index[delta.index] = known
+                return known
             if delta.index == -1 and not delta.id and last is not None:
                 return last
             if delta.index not in self._by_index and last and not (last.numbered or delta.id or name):
                 self._by_index[delta.index] = last
                 return last
             return self._open(delta.index)
-        if delta.id:
-            known = next((call for call in self._opened if call.id == delta.id), None)
+        if known or last is None or delta.id:
             return known or self._open(None)
-        if last is None:
-            return self._open(None)
-        if name and (last in self.touched or last.name != name or last.whole):
+        if name and (last in beside or (last.name and last.name != name) or last.whole):
             return self._open(None)
         return last
 

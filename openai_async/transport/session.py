@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import socket
+import warnings
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -39,6 +40,8 @@ _DNS_CACHE = 300
 # What the rest of a body may cost after it became uninteresting, before the connection is given up instead.
 _DRAIN_BYTES, _DRAIN_SECONDS = 256 * 1024, 1.0
 _POOL_WARNING = 1.0
+# How long a request waits for such a rest, in seconds, before it opens a connection of its own.
+_DRAIN_WAIT = 0.005
 
 # Every limit is the Timer's business.
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
@@ -69,7 +72,7 @@ class AiohttpTransport:
         self._limit = limit
         self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
         self._proxies: dict[str, str | None] = {}
-        self._drains: set[asyncio.Task[None]] = set()
+        self.drains: set[asyncio.Task[None]] = set()  # bodies being read to their end, of no other interest
 
     async def send(self, request: Request, timer: Timer) -> AiohttpResponse:
         """Send `request`; see `Transport.send`."""
@@ -93,7 +96,7 @@ class AiohttpTransport:
         finally:
             _current.reset(token)
         timer.mark("headers")
-        return AiohttpResponse(response, self._drains)
+        return AiohttpResponse(response, self)
 
     def _session(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
         if self._given is not None:
@@ -112,6 +115,7 @@ class AiohttpTransport:
                 ttl_dns_cache=_DNS_CACHE,
                 socket_factory=_keepalive_socket,
                 ssl=self._ssl if self._ssl is not None else True,
+                drains=self.drains,
             ),
             # A jar would replay one tenant's cookies on another's request.
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -128,18 +132,21 @@ class AiohttpTransport:
 
     def _bury(self) -> None:
         """Close the sockets of sessions whose event loop is gone: nobody can await their closing any more."""
-        for loop, session in list(self._sessions.items()):
-            if loop.is_closed():
-                del self._sessions[loop]
-                connector = session.connector
-                if isinstance(connector, _Connector):
-                    connector.abandon()
-                session.detach()
+        for loop in [loop for loop in self._sessions if loop.is_closed()]:
+            _abandon(self._sessions.pop(loop))
+
+    def __del__(self) -> None:
+        # Responses hold on to their transport: here no stream is open.
+        left = [session for session in getattr(self, "_sessions", {}).values() if not session.closed]
+        if left:
+            warnings.warn("a client was not closed; its connections are", ResourceWarning, stacklevel=2, source=self)
+        for session in left:
+            _abandon(session)
 
     async def aclose(self) -> None:
         """Close this loop's session and the sockets of loops that are gone; a session of the user's stays open."""
         self._bury()
-        drains = tuple(self._drains)
+        drains = tuple(self.drains)
         for drain in drains:
             drain.cancel()
         await asyncio.gather(*drains, return_exceptions=True)
@@ -154,12 +161,12 @@ _SKIPPED = (hdrs.USER_AGENT, hdrs.CONTENT_TYPE, hdrs.ACCEPT, hdrs.ACCEPT_ENCODIN
 class AiohttpResponse:
     """A response of aiohttp's as a `Response`."""
 
-    __slots__ = ("_content", "_drains", "_response", "headers", "status")
+    __slots__ = ("_content", "_owner", "_response", "headers", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse, drains: set[asyncio.Task[None]]) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, owner: AiohttpTransport) -> None:
         self._response = response
         self._content = response.content
-        self._drains = drains
+        self._owner = owner  # keeps the connections alive, even if the client that made them is dropped
         self.status = response.status
         self.headers = _plain_headers(response.headers)
 
@@ -176,7 +183,7 @@ class AiohttpResponse:
             self._response.release()
             return
         task = asyncio.get_running_loop().create_task(self._drain())
-        self._drains.add(task)
+        self._owner.drains.add(task)
         task.add_done_callback(self._drained)
 
     async def _drain(self) -> None:
@@ -189,7 +196,7 @@ class AiohttpResponse:
             _log.debug("the rest of a finished stream was not read: %s", error)
 
     def _drained(self, task: asyncio.Task[None]) -> None:
-        self._drains.discard(task)
+        self._owner.drains.discard(task)
         # After the body's end this does nothing, the connection being back in the pool. Here and not in the task's
         # own `finally`: a task that is cancelled before its first step runs none.
         self._response.close()
@@ -213,15 +220,26 @@ _current: ContextVar[_Sending | None] = ContextVar("_current", default=None)
 
 
 class _Connector(aiohttp.TCPConnector):
-    """aiohttp's connector, telling the timer when a request leaves the pool's queue and when it is connected."""
+    """aiohttp's connector, telling the timer when a request leaves the pool's queue and when it is connected.
 
-    _warned = False
+    Args:
+        drains: Connections that will be free when these tasks end.
+        options: As for `aiohttp.TCPConnector`.
+    """
+
+    def __init__(self, *, drains: set[asyncio.Task[None]], **options: Any) -> None:
+        super().__init__(**options)
+        self._drains = drains
+        self._warned = False
 
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
         sending = _current.get()
         if sending is None:
             return await super().connect(req, traces, timeout)
         sending.reused = True  # unless a connection has to be made
+        if self._drains and not self._conns.get(req.connection_key):
+            # A stream has just ended: its connection will be free when the last bytes are in, sooner than a new one.
+            await asyncio.wait({next(iter(self._drains))}, timeout=_DRAIN_WAIT)
         connection = await super().connect(req, traces, timeout)
         self._note_wait(sending.timer)
         sending.timer.mark("connected")
@@ -246,7 +264,10 @@ class _Connector(aiohttp.TCPConnector):
             _log.warning("a request waited %.1f s for one of %d connections; raise limit=", waited, self.limit)
 
     def abandon(self) -> None:
-        """Close every socket at once, without the event loop, which is gone."""
+        """Close every connection without awaiting anything; if the event loop is gone, at the socket."""
+        if not self._loop.is_closed():
+            self._close()
+            return
         protocols = [protocol for pool in self._conns.values() for protocol, _ in pool]
         for protocol in (*protocols, *self._acquired):
             transport = protocol.transport
@@ -256,6 +277,14 @@ class _Connector(aiohttp.TCPConnector):
             if inner is not None:
                 inner.close()
         self._close()
+
+
+def _abandon(session: aiohttp.ClientSession) -> None:
+    """Close a session of ours without awaiting anything."""
+    connector = session.connector
+    if isinstance(connector, _Connector):
+        connector.abandon()
+    session.detach()
 
 
 def _keepalive_socket(address: Any) -> socket.socket:

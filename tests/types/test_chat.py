@@ -13,19 +13,45 @@ from openai_async.types import chat
 from openai_async.types.model import Model
 
 # The types of the API's reference, as it lists them.
-REFERENCE = """
-ChatCompletion ChatCompletionAllowedToolChoice ChatCompletionAssistantMessageParam ChatCompletionAudio
-ChatCompletionAudioParam ChatCompletionChunk ChatCompletionContentPart ChatCompletionContentPartImage
-ChatCompletionContentPartInputAudio ChatCompletionContentPartRefusal ChatCompletionContentPartText
-ChatCompletionCustomTool ChatCompletionDeleted ChatCompletionDeveloperMessageParam ChatCompletionFunctionCallOption
-ChatCompletionFunctionMessageParam ChatCompletionFunctionTool ChatCompletionMessage
-ChatCompletionMessageCustomToolCall ChatCompletionMessageFunctionToolCall ChatCompletionMessageParam
-ChatCompletionMessageToolCallUnion ChatCompletionModality ChatCompletionNamedToolChoice
-ChatCompletionNamedToolChoiceCustom ChatCompletionPredictionContent ChatCompletionRole ChatCompletionStoreMessage
-ChatCompletionStreamOptions ChatCompletionSystemMessageParam ChatCompletionTokenLogprob ChatCompletionToolUnion
-ChatCompletionToolChoiceOption ChatCompletionToolMessageParam ChatCompletionUserMessageParam
-ChatCompletionAllowedTools ChatCompletionReasoningEffort
-""".split()
+REFERENCE = [
+    "ChatCompletion",
+    "ChatCompletionAllowedToolChoice",
+    "ChatCompletionAssistantMessageParam",
+    "ChatCompletionAudio",
+    "ChatCompletionAudioParam",
+    "ChatCompletionChunk",
+    "ChatCompletionContentPart",
+    "ChatCompletionContentPartImage",
+    "ChatCompletionContentPartInputAudio",
+    "ChatCompletionContentPartRefusal",
+    "ChatCompletionContentPartText",
+    "ChatCompletionCustomTool",
+    "ChatCompletionDeleted",
+    "ChatCompletionDeveloperMessageParam",
+    "ChatCompletionFunctionCallOption",
+    "ChatCompletionFunctionMessageParam",
+    "ChatCompletionFunctionTool",
+    "ChatCompletionMessage",
+    "ChatCompletionMessageCustomToolCall",
+    "ChatCompletionMessageFunctionToolCall",
+    "ChatCompletionMessageParam",
+    "ChatCompletionMessageToolCallUnion",
+    "ChatCompletionModality",
+    "ChatCompletionNamedToolChoice",
+    "ChatCompletionNamedToolChoiceCustom",
+    "ChatCompletionPredictionContent",
+    "ChatCompletionRole",
+    "ChatCompletionStoreMessage",
+    "ChatCompletionStreamOptions",
+    "ChatCompletionSystemMessageParam",
+    "ChatCompletionTokenLogprob",
+    "ChatCompletionToolUnion",
+    "ChatCompletionToolChoiceOption",
+    "ChatCompletionToolMessageParam",
+    "ChatCompletionUserMessageParam",
+    "ChatCompletionAllowedTools",
+    "ChatCompletionReasoningEffort",
+]
 
 # Where the reference and the official package name one type differently, ours has both names.
 PAIRS = [

@@ -91,6 +91,17 @@ def test_calls_that_are_no_objects_are_kept_aside() -> None:
     assert message.to_dict()["tool_calls"] == ["x", FUNCTION_CALL, None]
 
 
+def test_calls_in_their_types_stay_the_same() -> None:
+    """Calls given to the constructor, or copied with their message, are not built anew."""
+    call = ChatCompletionMessageCustomToolCall(id="c")
+
+    message = ChatCompletionMessage(tool_calls=[call])
+
+    assert message.tool_calls is not None
+    assert message.tool_calls[0] is call
+    assert message.model_copy(deep=True) == message
+
+
 def test_whole_completion_decodes_strictly() -> None:
     """A completion as the API documents it takes the fast path, with every level in its type."""
     completion = msgspec.json.decode(

@@ -50,10 +50,18 @@ class Outer(msgspec.Struct):
         ("flag", 1, MISFIT),
         ("count", 2.0, 2),
         ("count", None, MISFIT),
+        ("count", "12", 12),
+        ("count", True, MISFIT),
+        ("count", 10**30, 10**30),
         ("score", 1, 1.0),
+        ("score", "0.5", 0.5),
+        ("score", "x", MISFIT),
+        ("score", False, MISFIT),
+        ("score", 10**400, MISFIT),
         ("score", None, MISFIT),
         ("text", 1.5, "1.5"),
         ("text", [], MISFIT),
+        ("text", True, MISFIT),
         ("kind", "c", "c"),
         ("open_kind", "c", "c"),
         ("inner", {"value": 1}, Inner(1)),
@@ -71,6 +79,11 @@ class Outer(msgspec.Struct):
 def test_values_are_fitted_by_the_fields_type(field: str, value: Any, expected: Any) -> None:
     """A value becomes its field's type, a remnant, or `MISFIT`."""
     assert plan(Outer)[field](value) == expected
+
+
+def test_integers_that_python_does_not_print_do_not_fit_text() -> None:
+    """An integer of thousands of digits is no text, and no error."""
+    assert plan(Outer)["text"](10**5000) is MISFIT
 
 
 def test_private_fields_are_not_in_the_plan() -> None:

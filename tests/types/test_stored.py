@@ -65,6 +65,17 @@ def test_parts_of_unknown_kind_are_kept() -> None:
     assert message.to_dict()["content_parts"] == parts
 
 
+def test_parts_in_their_types_stay_the_same() -> None:
+    """Parts given to the constructor, or copied with their message, are not built anew."""
+    part = ChatCompletionContentPartText(text="t")
+
+    message = ChatCompletionStoreMessage(content_parts=[part])
+
+    assert message.content_parts is not None
+    assert message.content_parts[0] is part
+    assert message.model_copy(deep=True) == message
+
+
 def test_stored_message_is_a_message() -> None:
     """Tool calls and reasoning read as in any message."""
     message = ChatCompletionStoreMessage.from_dict({"id": "m", "tool_calls": [{"id": "c"}], "reasoning": "hm"})

@@ -1,0 +1,99 @@
+"""`openai-async` as a whole: its commands, its help, its end.
+
+The arguments come in, an exit code goes out. A command's module is imported when the command is called, so that
+`--version` needs neither the client's nor the server's libraries.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+from click.shell_completion import shell_complete
+
+from openai_async.version import __version__
+
+from .outcome import PROGRAM, ExitCode, conclude
+
+__all__ = ["run"]
+
+_COMMANDS = ("chat", "serve")
+_COMPLETION = "_OPENAI_ASYNC_COMPLETE"
+
+
+class _Program(click.Group):
+    """A group whose commands are modules of this package."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, imported now; None: there is none of that name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"openai_async.cli.{cmd_name}").command
+        return command
+
+
+@click.group(cls=_Program, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.pass_context
+def _program(context: click.Context) -> None:
+    """Talk to the Chat Completions API of OpenAI, or of any server that speaks it.
+
+    \b
+    Try it now, with no key and no network:
+      openai-async chat --embedded "Tell me about streams"
+
+    \b
+    With a key:
+      export OPENAI_API_KEY=...
+      openai-async chat "Why is the sky blue?"
+      git diff | openai-async chat "Write a commit message for this:"
+
+    \b
+    Exit codes:
+      0    done
+      1    the server refused, could not be reached, or sent no answer
+      2    the command line or the settings are wrong; nothing was sent
+      3    the answer broke off; what was received is on stdout
+      4    a time limit passed
+      130  stopped by Ctrl-C
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: What stands behind the program's name.
+
+    Returns:
+        The exit code. Whatever went wrong has been said on stderr.
+    """
+    if instruction := os.environ.get(_COMPLETION):
+        return shell_complete(_program, {}, PROGRAM, _COMPLETION, instruction)
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    debug = "--debug" in options
+    if not debug:
+        # Without a handler, Python prints warnings and errors of libraries on stderr, tracebacks included.
+        logging.getLogger().addHandler(logging.NullHandler())
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # What the terminal's encoding has no letter for is no reason to stop in the middle of an answer.
+            stream.reconfigure(errors="replace")
+    try:
+        with _program.make_context(PROGRAM, list(arguments)) as context:
+            code: int | None = _program.invoke(context)
+            return code or ExitCode.OK
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except BaseException as error:  # noqa: BLE001 - this is where everything ends
+        return conclude(error, as_json="--json" in options, debug=debug)

@@ -1,0 +1,224 @@
+"""What can happen in a stream: one type for each kind of event.
+
+An `EventBuilder` makes them and the user reads them, named and shaped as the official SDK's, with the index of the
+choice beside. A snapshot is joined when it is read, never before, and says what was so when the event happened.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from openai_async.types.chunk import ChatCompletionChunk
+from openai_async.types.completion import ChatCompletion, ChatCompletionTokenLogprob
+
+from .snapshot import ChatCompletionAccumulator
+from .text import Text
+
+__all__ = [
+    "ChunkEvent",
+    "ContentDeltaEvent",
+    "ContentDoneEvent",
+    "CustomToolCallInputDeltaEvent",
+    "CustomToolCallInputDoneEvent",
+    "FunctionToolCallArgumentsDeltaEvent",
+    "FunctionToolCallArgumentsDoneEvent",
+    "LogprobsContentDeltaEvent",
+    "LogprobsContentDoneEvent",
+    "LogprobsRefusalDeltaEvent",
+    "LogprobsRefusalDoneEvent",
+    "RefusalDeltaEvent",
+    "RefusalDoneEvent",
+    "StreamEvent",
+]
+
+
+class _Event(msgspec.Struct, kw_only=True):
+    """The base of all events."""
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Name and value of each field but those that snapshots are made of: for `repr` and for rich."""
+        return [(name, getattr(self, name)) for name in self.__struct_fields__ if name[0] != "_"]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+
+class ChunkEvent(_Event, kw_only=True):
+    """A chunk arrived; the events that it caused follow."""
+
+    chunk: ChatCompletionChunk
+    type: Literal["chunk"] = "chunk"
+    _accumulator: ChatCompletionAccumulator
+    _base: ChatCompletionAccumulator
+    _history: list[ChatCompletionChunk]
+    _seen: int
+
+    @property
+    def snapshot(self) -> ChatCompletion:
+        """The completion as it was after this chunk: joined now, in time linear in its length."""
+        if self._accumulator.chunks == self._base.chunks + self._seen:
+            return self._accumulator.completion()
+        # Others came since: what was so then is added up again.
+        earlier = copy.deepcopy(self._base)
+        for chunk in self._history[: self._seen]:
+            earlier.add(chunk)
+        return earlier.completion()
+
+
+class _TextDelta(_Event, kw_only=True):
+    delta: str
+    choice_index: int
+    _text: Text
+    _length: int
+
+    @property
+    def snapshot(self) -> str:
+        """The text up to and including `delta`."""
+        return self._text.value()[: self._length]
+
+
+class ContentDeltaEvent(_TextDelta, kw_only=True):
+    """The text of an answer grew by `delta`."""
+
+    type: Literal["content.delta"] = "content.delta"
+
+
+class ContentDoneEvent(_Event, kw_only=True):
+    """The text of an answer is whole."""
+
+    content: str
+    choice_index: int
+    type: Literal["content.done"] = "content.done"
+
+
+class RefusalDeltaEvent(_TextDelta, kw_only=True):
+    """A refusal grew by `delta`."""
+
+    type: Literal["refusal.delta"] = "refusal.delta"
+
+
+class RefusalDoneEvent(_Event, kw_only=True):
+    """A refusal is whole."""
+
+    refusal: str
+    choice_index: int
+    type: Literal["refusal.done"] = "refusal.done"
+
+
+class _CallDelta(_Event, kw_only=True):
+    name: str
+    index: int
+    choice_index: int
+    id: str
+    _text: Text
+    _length: int
+
+    def _so_far(self) -> str:
+        return self._text.value()[: self._length]
+
+
+class FunctionToolCallArgumentsDeltaEvent(_CallDelta, kw_only=True):
+    """The arguments of a function call grew by `arguments_delta`; `index` is the call's place in the message."""
+
+    arguments_delta: str
+    type: Literal["tool_calls.function.arguments.delta"] = "tool_calls.function.arguments.delta"
+
+    @property
+    def arguments(self) -> str:
+        """The JSON text of the arguments up to and including `arguments_delta`."""
+        return self._so_far()
+
+
+class FunctionToolCallArgumentsDoneEvent(_Event, kw_only=True):
+    """The arguments of a function call are whole."""
+
+    name: str
+    index: int
+    choice_index: int
+    id: str
+    arguments: str
+    type: Literal["tool_calls.function.arguments.done"] = "tool_calls.function.arguments.done"
+
+
+class CustomToolCallInputDeltaEvent(_CallDelta, kw_only=True):
+    """The input of a custom tool grew by `input_delta`."""
+
+    input_delta: str
+    type: Literal["tool_calls.custom.input.delta"] = "tool_calls.custom.input.delta"
+
+    @property
+    def input(self) -> str:
+        """The input up to and including `input_delta`."""
+        return self._so_far()
+
+
+class CustomToolCallInputDoneEvent(_Event, kw_only=True):
+    """The input of a custom tool is whole."""
+
+    name: str
+    index: int
+    choice_index: int
+    id: str
+    input: str
+    type: Literal["tool_calls.custom.input.done"] = "tool_calls.custom.input.done"
+
+
+class _LogprobsDelta(_Event, kw_only=True):
+    choice_index: int
+    _all: list[ChatCompletionTokenLogprob]
+    _length: int
+
+    @property
+    def snapshot(self) -> list[ChatCompletionTokenLogprob]:
+        """The tokens up to and including this event's, oldest first."""
+        return self._all[: self._length]
+
+
+class LogprobsContentDeltaEvent(_LogprobsDelta, kw_only=True):
+    """Log probabilities of the text's next tokens."""
+
+    content: list[ChatCompletionTokenLogprob]
+    type: Literal["logprobs.content.delta"] = "logprobs.content.delta"
+
+
+class LogprobsContentDoneEvent(_Event, kw_only=True):
+    """Log probabilities of all the text's tokens."""
+
+    content: list[ChatCompletionTokenLogprob]
+    choice_index: int
+    type: Literal["logprobs.content.done"] = "logprobs.content.done"
+
+
+class LogprobsRefusalDeltaEvent(_LogprobsDelta, kw_only=True):
+    """Log probabilities of the refusal's next tokens."""
+
+    refusal: list[ChatCompletionTokenLogprob]
+    type: Literal["logprobs.refusal.delta"] = "logprobs.refusal.delta"
+
+
+class LogprobsRefusalDoneEvent(_Event, kw_only=True):
+    """Log probabilities of all the refusal's tokens."""
+
+    refusal: list[ChatCompletionTokenLogprob]
+    choice_index: int
+    type: Literal["logprobs.refusal.done"] = "logprobs.refusal.done"
+
+
+StreamEvent: TypeAlias = (
+    ChunkEvent
+    | ContentDeltaEvent
+    | ContentDoneEvent
+    | RefusalDeltaEvent
+    | RefusalDoneEvent
+    | FunctionToolCallArgumentsDeltaEvent
+    | FunctionToolCallArgumentsDoneEvent
+    | CustomToolCallInputDeltaEvent
+    | CustomToolCallInputDoneEvent
+    | LogprobsContentDeltaEvent
+    | LogprobsContentDoneEvent
+    | LogprobsRefusalDeltaEvent
+    | LogprobsRefusalDoneEvent
+)
