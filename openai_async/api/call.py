@@ -6,6 +6,7 @@ the caller likes. Nothing is sent until one of these happens.
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
@@ -23,7 +24,7 @@ class Call(Coroutine[Any, Any, T_co], Generic[T_co]):
     * `async with call as result:` sends it on entering; on leaving, a result that can be closed (a stream) is closed.
     * `asyncio.create_task(call)`, `asyncio.gather(call, …)`: it is a coroutine.
 
-    It can be used once. One that is never used warns, as a coroutine does.
+    It can be used once; a second time raises a `RuntimeError`. One that is never used warns, as a coroutine does.
 
     Args:
         start: Makes the coroutine that does the work.
@@ -32,17 +33,22 @@ class Call(Coroutine[Any, Any, T_co], Generic[T_co]):
 
     def __init__(self, start: Callable[[], Coroutine[Any, Any, T_co]], *, name: str) -> None:
         self._start = start
-        self._name = name
+        self._name = self.__name__ = self.__qualname__ = name  # a task's repr asks for the latter two
         self._coroutine: Coroutine[Any, Any, T_co] | None = None
+        self._awaited = False
         self._result: Any = None
 
     def _begin(self) -> Coroutine[Any, Any, T_co]:
         if self._coroutine is None:
             self._coroutine = self._start()
+        elif self._awaited or inspect.getcoroutinestate(self._coroutine) == inspect.CORO_CLOSED:
+            raise RuntimeError(f"{self._name}(...) was used already: a call is sent once; call the method again")
         return self._coroutine
 
     def __await__(self) -> Generator[Any, Any, T_co]:
-        return self._begin().__await__()
+        coroutine = self._begin()
+        self._awaited = True
+        return coroutine.__await__()
 
     def send(self, value: Any, /) -> Any:
         """Advance the coroutine; for event loops, not for users."""

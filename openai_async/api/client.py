@@ -12,8 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from openai_async.errors import APIError, OpenAIError
-from openai_async.protocol.codec import is_object
+from openai_async.errors import OpenAIError
 from openai_async.transport.exchange import exchange
 from openai_async.transport.message import Request, Response, Transport
 from openai_async.transport.timer import Timer
@@ -21,19 +20,17 @@ from openai_async.types.options import Omit, RequestOptions, Timeout, not_given
 from openai_async.version import __version__
 
 from .completions import AsyncChat
-from .request import ApiKey, Plan, build_url, check_base_url, header_value, merge_headers, resolve_key
+from .request import KEY_PENDING, ApiKey, Plan, build_url, check_base_url, header_value, merge_headers, resolve_key
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from aiohttp import ClientSession
+    from openai_async.transport.session import ClientSession
 
 __all__ = ["AsyncOpenAI"]
 
 T = TypeVar("T")
 
-# Shorter keys ("k", "none") are placeholders, and may be part of a word.
-_SECRET_LENGTH = 8
 _BASE_URL = "https://api.openai.com/v1"
 # A plain answer comes when all of it is written: only its total can be limited.
 _PLAIN_TOTAL = 600.0
@@ -109,6 +106,7 @@ class AsyncOpenAI:
 
     def _make_headers(self) -> dict[str, str]:
         own: dict[str, str | None] = {
+            "authorization": KEY_PENDING,
             "user-agent": _USER_AGENT,
             "content-type": "application/json",
             "openai-organization": self.organization,
@@ -157,8 +155,8 @@ class AsyncOpenAI:
         retries = options.get("max_retries")
         idempotency_key = options.get("idempotency_key")
         headers = merge_headers(
-            self._headers,
             _STREAM_HEADERS if stream else _PLAIN_HEADERS,
+            self._headers,
             {"idempotency-key": idempotency_key} if idempotency_key is not None else None,
             options.get("extra_headers"),
         )
@@ -184,21 +182,14 @@ class AsyncOpenAI:
 
     async def _send(self, plan: Plan, accept: Callable[[Response, Timer], Awaitable[T]]) -> T:
         """Send what was planned; see `transport.exchange`."""
-        secret = self._key if isinstance(self._key, str) else ""
 
         async def prepare(_retries: int) -> Request:
-            nonlocal secret
-            if callable(self._key):
-                secret = await resolve_key(self._key)
-            return plan.request(header_value("authorization", f"Bearer {secret}") if secret else None)
+            key = self._key if isinstance(self._key, str) else await resolve_key(self._key)
+            return plan.request(header_value("authorization", f"Bearer {key}") if key else None)
 
-        try:
-            return await exchange(
-                self._transport.get(), prepare, accept, timeout=plan.timeout, max_retries=plan.max_retries
-            )
-        except APIError as error:
-            _redact(error, secret)
-            raise
+        return await exchange(
+            self._transport.get(), prepare, accept, timeout=plan.timeout, max_retries=plan.max_retries
+        )
 
     # Closing.
 
@@ -279,17 +270,3 @@ def _checked_retries(retries: Any) -> int:
     if retries < 0:
         raise ValueError(f"max_retries must be 0 or more, not {retries}")
     return retries
-
-
-def _redact(error: APIError, secret: str) -> None:
-    """Take the key out of an error's text: some servers repeat it."""
-    if len(secret) >= _SECRET_LENGTH and secret in error.message:
-        error.message = error.message.replace(secret, "***")
-        error.args = (error.message,)
-        if isinstance(error.body, str):
-            error.body = error.body.replace(secret, "***")
-        elif is_object(error.body):
-            error.body = {
-                name: value.replace(secret, "***") if isinstance(value, str) else value
-                for name, value in error.body.items()
-            }

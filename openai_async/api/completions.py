@@ -126,11 +126,12 @@ def _split(params: Mapping[str, Any], method: str) -> tuple[bytes, RequestOption
     missing = [name for name in ("messages", "model") if isinstance(params.get(name, Omit()), Omit)]
     if missing:
         raise TypeError(f"{method}() misses the required argument {' and '.join(map(repr, missing))}")
-    kind: type[object] = type(params["messages"])
-    if issubclass(kind, str | bytes | Mapping):
+    messages: object = params["messages"]
+    kind = type(messages).__name__
+    if isinstance(messages, str | bytes | Mapping):
         raise TypeError(
             f'{method}(messages=...) takes a list of messages, such as [{{"role": "user", "content": "Hello"}}], '
-            f"not {kind.__name__}"
+            f"not {kind}"
         )
     if isinstance(params.get("response_format"), type):
         raise TypeError(f"{method}(response_format=...) takes a response format's dict, not a class")

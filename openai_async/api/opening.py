@@ -23,8 +23,11 @@ __all__ = ["open_stream", "read_completion"]
 # A completion of 64 MiB would be some 10 million tokens.
 _BODY_SIZE = 64 * 1024 * 1024
 
-# What an event stream begins with, for servers that forget to say that theirs is one.
-_SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":", b"\xef\xbb\xbf")
+# What an event stream begins with, for servers that forget to say that theirs is one; and what none begins with, for
+# those that say so of JSON and web pages.
+_SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_OTHER_STARTS = (b"{", b"[", b"<")
+_BOM = b"\xef\xbb\xbf"
 
 
 async def read_completion(response: Response, timer: Timer) -> ChatCompletion:
@@ -73,8 +76,7 @@ async def open_stream(
     """
     stream: ChatStream[Any] = ChatStream(response, timer, events=events, deviations=deviations)
     try:
-        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind == "text/event-stream" or await _begins_as_stream(stream, response, timer):
+        if await _begins_as_stream(stream, response, timer):
             await _await_payload(stream)
     except BaseException:
         stream._abort()
@@ -91,14 +93,15 @@ async def _await_payload(stream: ChatStream[Any]) -> None:
 
 
 async def _begins_as_stream(stream: ChatStream[Any], response: Response, timer: Timer) -> bool:
-    """Look at the first bytes of a body that does not say it is an event stream.
+    """Look at the first bytes of a body, whatever it says it is.
 
     Returns:
-        Whether it is one all the same. If not, the stream holds the whole answer, as one chunk.
+        Whether it is an event stream. If not, the stream holds the whole answer, as one chunk.
 
     Raises:
         APIError: The body is an error in JSON, or no answer at all.
     """
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     head = b""
     while len(head) < SAMPLE_SIZE:
         with timer:
@@ -106,10 +109,9 @@ async def _begins_as_stream(stream: ChatStream[Any], response: Response, timer: 
         if not data:
             break
         head += data
-        if any(head.startswith(start) for start in _SSE_STARTS):
+        if _is_stream(head, said=kind == "text/event-stream"):
             stream._take(head)
             return True
-    timer.enter("total")
     body = head + await read_body(response, timer, limit=_BODY_SIZE)
     try:
         payload = codec.loads(body)
@@ -123,6 +125,12 @@ async def _begins_as_stream(stream: ChatStream[Any], response: Response, timer: 
     # The server ignored `stream=True`: its completion is handed out as the one chunk that says it all.
     stream._take_whole(as_chunk(payload))
     return False
+
+
+def _is_stream(head: bytes, *, said: bool) -> bool:
+    """Whether a body that begins with `head` is an event stream; `said`: its content type says so."""
+    start = head.removeprefix(_BOM).lstrip()
+    return bool(start) and not start.startswith(_OTHER_STARTS) if said else start.startswith(_SSE_STARTS)
 
 
 def _refuse(payload: dict[str, Any], body: bytes, info: ResponseInfo, expected: str) -> None:

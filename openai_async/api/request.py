@@ -19,6 +19,7 @@ from openai_async.transport.message import Request
 from openai_async.types.options import Omit, Timeout
 
 __all__ = [
+    "KEY_PENDING",
     "ApiKey",
     "Plan",
     "build_url",
@@ -31,6 +32,9 @@ __all__ = [
 
 ApiKey: TypeAlias = str | Callable[[], str | Awaitable[str]]
 
+# The place of the key among the headers: where it still is when the request goes out, the key goes.
+KEY_PENDING = ""
+
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2: token
 
 
@@ -38,7 +42,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """One call, ready to be sent: everything but the key, which is asked for at each attempt.
 
     Attributes:
-        headers: Names in lower case, the authorization not among them unless the caller gave one.
+        headers: Names in lower case; `authorization` is `KEY_PENDING` unless the caller gave or omitted it.
         timeout: In seconds, spanning all attempts.
         max_retries: Attempts after the first.
     """
@@ -53,8 +57,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def request(self, authorization: str | None) -> Request:
         """Return the request with its key; None: it takes none."""
         headers = self.headers
-        if authorization is not None and "authorization" not in headers:
-            headers = {**headers, "authorization": authorization}
+        if headers.get("authorization") == KEY_PENDING:
+            headers = {name: value for name, value in headers.items() if name != "authorization"}
+            if authorization is not None:
+                headers["authorization"] = authorization
         return Request(method=self.method, url=self.url, headers=headers, body=self.body)
 
 
@@ -72,15 +78,25 @@ def encode_body(params: Mapping[str, Any], extra: object) -> bytes:
     return codec.dumps({**params, **cast("Mapping[str, Any]", extra)})
 
 
-def check_base_url(url: str) -> str:
+def check_base_url(url: object) -> str:
     """Return `url` without a slash at its end.
 
     Raises:
         OpenAIError: It is no absolute http or https address.
+        TypeError: It is no string.
     """
+    if not isinstance(url, str):
+        raise TypeError(f"base_url must be a string, not {type(url).__name__}")
+    url = url.strip()
+    if not url.isascii() or not url.isprintable() or " " in url or "#" in url:
+        raise OpenAIError(
+            f"base_url holds a character that an address can't: {url!r}. A host name outside ASCII is written as "
+            "punycode (xn--...), anything else percent-encoded."
+        )
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises for a port that is no number
+        (parts.hostname or "").encode("idna")  # raises for an empty label, or one of more than 63 characters
     except ValueError as error:
         raise OpenAIError(f"base_url is no URL: {url!r} ({error})") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:

@@ -202,8 +202,7 @@ class ChatStream(Generic[Item]):
             raise StreamStateError("Another task is reading this stream; a stream has one reader.")
         self._reading = True
         try:
-            if self._timer.phase == "idle":
-                self._timer.progress()  # time that the reader took is not the server's silence
+            self._timer.resume()  # time that the reader took is not the server's silence
             while not self._chunks:
                 if self._over:
                     raise self._outcome()
@@ -215,16 +214,21 @@ class ChatStream(Generic[Item]):
             raise
         finally:
             self._reading = False
+            self._timer.pause()
 
     async def _fill(self) -> None:
         """Take the bytes of one socket read, or note that there are no more."""
+        data, failure = b"", None
         try:
             with self._timer:
                 data = await self._body.read()
         except APIConnectionError as error:
-            self._end(error)
-            return
-        if data:
+            failure = error
+        if self._over:
+            return  # another task closed the stream meanwhile, and that ended the reading
+        if failure is not None:
+            self._end(failure)
+        elif data:
             self._take(data)
         else:
             self._end(None)
@@ -288,6 +292,7 @@ class ChatStream(Generic[Item]):
             self._body.release()
         else:
             self._body.close()
+            error.headers, error.request_id = dict(self.response.headers), self.response.request_id
             self._failure = error
 
     def _abort(self) -> None:

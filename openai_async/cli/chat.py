@@ -1,6 +1,6 @@
 """`openai-async chat`: a question on the command line, the answer on stdout.
 
-Words, piped text and options come in; out go requests, by `answer`, one or a whole dialogue of them. What is printed
+Words, piped text and options come in; out go requests, by `answer`: one, or a whole dialogue of them. What is printed
 beside the answer is `notices`' business, what failed is `outcome`'s.
 """
 
@@ -9,55 +9,37 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import AbstractContextManager, ExitStack
-from typing import Any, TypedDict, Unpack
+from functools import partial
+from typing import Unpack
 
 import click
 
-from openai_async.api.client import AsyncOpenAI
-from openai_async.api.completions import CreateParams
-from openai_async.types.completion import ChatCompletion
-from openai_async.types.messages import ChatCompletionMessageParam
-
-from . import place as places
 from .answer import Answer
 from .dialogue import Dialogue
 from .notices import Notices
-from .options import Command, Parameter, debug_option, local_option
+from .options import Command, debug_option, local_option, parameters
 from .outcome import ExitCode
-from .place import Place
+from .place import Place, embedded, local, remote
+from .question import Options, messages_of, params_of, read_prompt
 from .screen import JsonScreen, TextScreen
 
 __all__ = ["command"]
 
-# Seconds between tokens of the embedded server for people, who want to see them come.
+# Seconds between two tokens of the embedded server for people, who want to see them come.
 _HUMAN_DELAY = 0.02
 
-
-class _Options(TypedDict):
-    """The options as click hands them over; None: not given."""
-
-    model: str | None
-    base_url: str | None
-    api_key: str | None
-    embedded: bool
-    local: str | None
-    delay: float | None
-    system: str | None
-    temperature: float | None
-    max_tokens: int | None
-    seed: int | None
-    stop: tuple[str, ...]
-    n: int | None
-    param: tuple[tuple[str, Any], ...]
-    timeout: float | None
-    max_retries: int
-    stream: bool
-    json: bool
-    usage: bool
-    quiet: bool
+_EXAMPLES = """\b
+Examples:
+  openai-async chat --embedded Hello
+  openai-async chat -m gpt-5.4 -s "Answer in French." "Why is the sky blue?"
+  git diff | openai-async chat "Write a commit message for this:"
+  openai-async chat --base-url http://127.0.0.1:8080/v1 --api-key '' Hello
+  openai-async chat --json Hello | jq -r '.choices[].delta.content'
+  openai-async chat -p reasoning_effort=low -p tools=@tools.json Hello
+"""
 
 
-@click.command("chat", cls=Command)
+@click.command("chat", cls=Command, epilog=_EXAMPLES)
 @click.argument("prompt", nargs=-1)
 @click.option("-m", "--model", help="The model. Default: $OPENAI_MODEL, or gpt-5.4-mini.")
 @click.option("--base-url", metavar="URL", help="Where the API is. Default: $OPENAI_BASE_URL, or OpenAI's own.")
@@ -69,15 +51,20 @@ class _Options(TypedDict):
 @click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="The longest answer.")
 @click.option("--seed", type=int, metavar="N", help="The same seed, the same answer, as far as the server can.")
 @click.option("--stop", multiple=True, metavar="TEXT", help="Stop before TEXT. May be repeated.")
-@click.option("--n", type=click.IntRange(min=1), metavar="N", help="How many answers; the second and later ones follow.")
+@click.option(
+    "--n", type=click.IntRange(min=1), metavar="N", help="How many answers; the second and later ones follow."
+)
 @click.option(
     "-p",
     "--param",
-    type=Parameter(),
+    metavar="NAME=VALUE",
     multiple=True,
+    callback=parameters,
     help="Any other parameter, as JSON or text; @FILE reads JSON from a file. May be repeated.",
 )
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Limit of a whole call.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Limit of a whole call."
+)
 @click.option(
     "--max-retries", type=click.IntRange(min=0), default=2, show_default=True, metavar="N", help="After failures."
 )
@@ -87,37 +74,48 @@ class _Options(TypedDict):
 @click.option("--usage", is_flag=True, help="Have the server count the tokens, and print time and tokens on stderr.")
 @click.option("-q", "--quiet", is_flag=True, help="Print no times, notes or retries on stderr; errors still.")
 @debug_option
-def command(prompt: tuple[str, ...], **options: Unpack[_Options]) -> int:
+def command(prompt: tuple[str, ...], **options: Unpack[Options]) -> int:
     """Ask a model, and print its answer as it is written.
 
-    Piped text, or - for stdin, is added to PROMPT. Without either, on a terminal, it is a conversation: an empty
-    Ctrl-D ends it, Ctrl-C stops an answer.
-
-    \b
-    Examples:
-      openai-async chat --embedded Hello
-      openai-async chat -m gpt-5.4 -s "Answer in French." "Why is the sky blue?"
-      git diff | openai-async chat "Write a commit message for this:"
-      openai-async chat --base-url http://127.0.0.1:8080/v1 --api-key '' Hello
-      openai-async chat --json --usage Hello | jq -r '.choices[].delta.content'
-      openai-async chat -p reasoning_effort=low -p tools=@tools.json "..."
+    Piped text, or with a dash what is typed, is added to PROMPT. Without either, on a terminal, it is a conversation:
+    Ctrl-C stops an answer, Ctrl-D ends it.
     """
-    text = _prompt(prompt)
-    if text is None and options["json"]:
+    prompt_text = read_prompt(prompt)
+    if prompt_text is None and options["json"]:
         raise click.UsageError("--json needs a PROMPT.")
     notices = Notices(quiet=options["quiet"])
     with ExitStack() as stack:
         place = stack.enter_context(_place(options))
         runner = stack.enter_context(asyncio.Runner())
         client = place.client(timeout=options["timeout"], max_retries=options["max_retries"])
-        stack.callback(_close, runner, client)
-        if text is None:
-            messages = _messages(options, None)
-            dialogue = Dialogue(lambda: Answer(client, _params(options, place, messages), streamed=options["stream"]))
-            dialogue.hold(messages, runner, TextScreen(), notices)
+        stack.callback(lambda: runner.run(client.close()))
+        model = options["model"] or place.model
+        ask = partial(Answer, client, streamed=options["stream"])
+        if prompt_text is None:
+            dialogue = Dialogue(lambda messages: ask(params_of(options, model=model, messages=messages)), notices)
+            notices.remark(f"{model}; Ctrl-C stops an answer, Ctrl-D ends the conversation")
+            dialogue.hold(runner, messages_of(options, None))
         else:
-            params = _params(options, place, _messages(options, text))
-            answer = _checked(client, params, streamed=options["stream"])
-            completion = answer.fetch(runner, JsonScreen() if options["json"] else TextScreen(), notices)
-            _sum_up(completion, answer, notices, usage=options["usage"])
+            answer = ask(params_of(options, model=model, messages=messages_of(options, prompt_text)))
+            answer.fetch(runner, JsonScreen() if options["json"] else TextScreen(), notices)
+            if options["usage"] or not options["json"]:
+                answer.sum_up(notices, asked=options["usage"])
     return ExitCode.OK
+
+
+def _place(options: Options) -> AbstractContextManager[Place]:
+    """Where the options send the call."""
+    given = [name for name in ("base_url", "embedded", "local") if options[name] not in {None, False}]
+    if len(given) > 1:
+        named = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise click.UsageError(f"{named} exclude each other.")
+    if options["embedded"]:
+        delay = options["delay"]
+        if delay is None:
+            delay = _HUMAN_DELAY if sys.stdout.isatty() else 0.0
+        return embedded(delay)
+    if options["delay"] is not None:
+        raise click.UsageError("--delay goes with --embedded.")
+    if options["local"] is not None:
+        return local(options["local"])
+    return remote(options["base_url"], options["api_key"])

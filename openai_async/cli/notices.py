@@ -57,7 +57,7 @@ class Notices:
         handler = _Remarks(self)
         level = logger.level
         logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
+        logger.setLevel(min(logging.INFO, logger.getEffectiveLevel()))
         try:
             yield
         finally:

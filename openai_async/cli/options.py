@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-__all__ = ["Command", "Parameter", "debug_option", "local_option"]
+__all__ = ["Command", "debug_option", "local_option", "parameters"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -46,27 +46,28 @@ def debug_option(function: _F) -> _F:
     )
 
 
-class Parameter(click.ParamType):
-    """`NAME=VALUE`: a parameter of the API, its value JSON if it can be read so, text otherwise; `@FILE`: a file of JSON."""
+def parameters(ctx: click.Context, param: click.Parameter, words: tuple[str, ...]) -> dict[str, Any]:
+    """Return what `--param NAME=VALUE` sets: JSON where it can be read as such, else text; `@FILE` is a file of JSON.
 
-    name = "NAME=VALUE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
-        """Return the name and the value."""
-        name, equals, text = str(value).partition("=")
+    Raises:
+        click.BadParameter: There is no NAME or no VALUE, or the file can't be read.
+    """
+    found: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
         if not name or not equals:
-            self.fail(f"{value!r} is not of the form NAME=VALUE", param, ctx)
-        if text.startswith("@"):
-            return name, self._read(text[1:], param, ctx)
+            raise click.BadParameter(f"{word!r} is not of the form NAME=VALUE.", ctx, param)
         try:
-            return name, msgspec.json.decode(text)
-        except msgspec.DecodeError:
-            return name, text
+            found[name] = _value(text)
+        except (OSError, ValueError) as error:
+            raise click.BadParameter(f"{text[1:]} can't be read as JSON: {error}", ctx, param) from error
+    return found
 
-    def _read(self, path: str, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return msgspec.json.decode(Path(path).expanduser().read_bytes())
-        except OSError as error:
-            self.fail(f"{path} can't be read: {error.strerror}", param, ctx)
-        except ValueError as error:
-            self.fail(f"{path} holds no JSON: {error}", param, ctx)
+
+def _value(text: str) -> Any:
+    if text.startswith("@"):
+        return msgspec.json.decode(Path(text[1:]).expanduser().read_bytes())
+    try:
+        return msgspec.json.decode(text)
+    except ValueError:
+        return text

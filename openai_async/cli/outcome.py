@@ -72,8 +72,8 @@ def show_error(error: BaseException, *, as_json: bool = False) -> None:
         OSError: stderr can't be written to.
     """
     if as_json:
-        line = msgspec.json.encode({"error": {**_fields(error), "exit_code": int(_code(error))}}).decode()
-        click.echo(line, err=True)
+        fields = {**_fields(error), "exit_code": int(_code(error))}
+        click.echo(msgspec.json.encode({"error": fields}), err=True)
         return
     stopped = isinstance(error, StoppedError | KeyboardInterrupt)
     line = Text(f"{PROGRAM}: ").append("" if stopped else "error: ", style="bold red").append(_sentence(error))
@@ -120,8 +120,8 @@ def _message(error: BaseException) -> str:
             text = error.format_message()
         case KeyboardInterrupt():
             text = "stopped"
-        case OSError(strerror=str()):
-            text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        case OSError(strerror=str() as reason):
+            text = f"{reason}: {error.filename}" if error.filename else reason
         case OpenAIError() | ImportError() | StoppedError():
             text = str(error)
         case _:

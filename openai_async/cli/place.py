@@ -16,16 +16,16 @@ from anyio.from_thread import start_blocking_portal
 
 from openai_async.api.client import AsyncOpenAI
 from openai_async.errors import OpenAIError
+from openai_async.types.options import not_given
 
-__all__ = ["DEMO_MODEL", "Place", "embedded", "local", "no_model", "remote", "thread_count"]
+__all__ = ["DEMO_MODEL", "Place", "embedded", "local", "no_model", "remote", "shun_proxies", "thread_count"]
 
 DEMO_MODEL = "demo"
 # Small and cheap: what a first try should cost.
 _DEFAULT_MODEL = "gpt-5.4-mini"
 
 _NO_KEY = (
-    "There is no API key: set OPENAI_API_KEY or give --api-key ('' sends none). "
-    "--embedded and --local need no key."
+    "There is no API key: set OPENAI_API_KEY or give --api-key ('' sends none). --embedded and --local need no key."
 )
 
 
@@ -52,9 +52,12 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             OpenAIError: The address or the key can't be used.
         """
-        if timeout is None:
-            return AsyncOpenAI(base_url=self.base_url, api_key=self.api_key, max_retries=max_retries)
-        return AsyncOpenAI(base_url=self.base_url, api_key=self.api_key, max_retries=max_retries, timeout=timeout)
+        return AsyncOpenAI(
+            base_url=self.base_url,
+            api_key=self.api_key,
+            timeout=not_given if timeout is None else timeout,
+            max_retries=max_retries,
+        )
 
 
 @contextmanager
@@ -82,7 +85,7 @@ def embedded(delay: float) -> Generator[Place]:
     """
     from openai_async.server.run import serve  # noqa: PLC0415 - who goes elsewhere needs no server
 
-    _shun_proxies()
+    shun_proxies()
     with start_blocking_portal() as portal:
         serving = serve(models=[DEMO_MODEL], delay=delay)
         with portal.wrap_async_context_manager(serving) as url:
@@ -101,7 +104,7 @@ def local(path: str) -> Generator[Place]:
     """
     from openai_async.server.local import LocalModelError, find_model, local_model  # noqa: PLC0415 - as above
 
-    _shun_proxies()
+    shun_proxies()
     try:
         file = find_model(path or None)
         with (
@@ -124,6 +127,6 @@ def thread_count() -> int:
     return max(1, (os.cpu_count() or 1) // 2)
 
 
-def _shun_proxies() -> None:
+def shun_proxies() -> None:
     """Keep calls to our own server in this machine, whatever proxy the environment names."""
     os.environ["no_proxy"] = "*"

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 import click
 from click.shell_completion import shell_complete
@@ -24,47 +25,54 @@ __all__ = ["run"]
 _COMMANDS = ("chat", "serve")
 _COMPLETION = "_OPENAI_ASYNC_COMPLETE"
 
+_EPILOG = """\b
+Try it now, with no key and no network:
+  openai-async chat --embedded "Tell me about streams"
+
+\b
+With a key:
+  export OPENAI_API_KEY=...
+  openai-async chat "Why is the sky blue?"
+  git diff | openai-async chat "Write a commit message for this:"
+
+\b
+Exit codes:
+  0    done
+  1    the server refused, could not be reached, or sent no answer
+  2    the command line or the settings are wrong; nothing was sent
+  3    the answer broke off; what was received is on stdout
+  4    a time limit passed
+  130  stopped by Ctrl-C
+"""
+
 
 class _Program(click.Group):
     """A group whose commands are modules of this package."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands."""
+        del ctx
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command, imported now; None: there is none of that name."""
+        del ctx
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = import_module(f"openai_async.cli.{cmd_name}").command
         return command
 
 
-@click.group(cls=_Program, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Program,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_EPILOG,
+)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
 def _program(context: click.Context) -> None:
-    """Talk to the Chat Completions API of OpenAI, or of any server that speaks it.
-
-    \b
-    Try it now, with no key and no network:
-      openai-async chat --embedded "Tell me about streams"
-
-    \b
-    With a key:
-      export OPENAI_API_KEY=...
-      openai-async chat "Why is the sky blue?"
-      git diff | openai-async chat "Write a commit message for this:"
-
-    \b
-    Exit codes:
-      0    done
-      1    the server refused, could not be reached, or sent no answer
-      2    the command line or the settings are wrong; nothing was sent
-      3    the answer broke off; what was received is on stdout
-      4    a time limit passed
-      130  stopped by Ctrl-C
-    """
+    """Talk to the Chat Completions API of OpenAI, or of any server that speaks it."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -82,13 +90,12 @@ def run(arguments: Sequence[str]) -> int:
         return shell_complete(_program, {}, PROGRAM, _COMPLETION, instruction)
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     debug = "--debug" in options
-    if not debug:
+    if debug:
+        logging.basicConfig(level=logging.DEBUG)
+    else:
         # Without a handler, Python prints warnings and errors of libraries on stderr, tracebacks included.
         logging.getLogger().addHandler(logging.NullHandler())
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            # What the terminal's encoding has no letter for is no reason to stop in the middle of an answer.
-            stream.reconfigure(errors="replace")
+    _prepare_output()
     try:
         with _program.make_context(PROGRAM, list(arguments)) as context:
             code: int | None = _program.invoke(context)
@@ -97,3 +104,14 @@ def run(arguments: Sequence[str]) -> int:
         return end.exit_code
     except BaseException as error:  # noqa: BLE001 - this is where everything ends
         return conclude(error, as_json="--json" in options, debug=debug)
+
+
+def _prepare_output() -> None:
+    """Make sure that there is a stdout and a stderr, and that every character can be written to them."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # the shell closed it: `>&-`
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+        elif isinstance(stream, TextIOWrapper):
+            # What the terminal's encoding has no letter for is no reason to stop in the middle of an answer.
+            stream.reconfigure(errors="replace")

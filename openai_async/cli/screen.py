@@ -135,6 +135,8 @@ class TextScreen:
 
     def _think(self, text: str) -> None:
         if self._dims:
+            if not self._thinking:
+                self._end_line()
             self._thinking = self._thought = True
             self._console.print(Text(clean(whole(text)), style="dim"), end="", soft_wrap=True, highlight=False)
 

@@ -160,15 +160,15 @@ class ChunkDecoder:
 
     def _give_up_halves(self, choice: dict[str, Any], index: int) -> None:
         """Put U+FFFD for the halves that a choice's deltas still wait for: it ends with this chunk."""
-        delta = choice.get("delta") or {}
-        if not is_object(delta):
-            return
         here = ("choices", index, "delta")
-        for place in [place for place in self._halves if place[:-1] == here]:
-            del self._halves[place]
-            name, text = str(place[-1]), delta.get(place[-1])
-            delta[name] = (text if isinstance(text, str) else "") + "\ufffd"
-        choice["delta"] = delta
+        lost = [str(place[-1]) for place in self._halves if place[:-1] == here]
+        delta: Any = choice.get("delta") or {}
+        if lost and is_object(delta):
+            for name in lost:
+                del self._halves[*here, name]
+                text = delta.get(name) or ""
+                delta[name] = f"{text}\ufffd" if isinstance(text, str) else text
+            choice["delta"] = delta
 
 
 def _text(text: str) -> str:

@@ -119,8 +119,10 @@ class EventBuilder:
         begin = self._touched.get(calls, 0)
         end = self._touched[calls] = begin + len(delta.tool_calls)
         for fragment, call in zip(delta.tool_calls, calls.touched[begin:end], strict=True):
+            piece = (fragment.function and fragment.function.arguments) or ""
+            piece += (fragment.custom and fragment.custom.input) or ""
+            length = self._grow(call.text, piece)
             if call.type == "custom":
-                piece = (fragment.custom and fragment.custom.input) or ""
                 events.append(
                     CustomToolCallInputDeltaEvent(
                         name=call.name,
@@ -129,11 +131,10 @@ class EventBuilder:
                         choice_index=snapshot.index,
                         input_delta=piece,
                         _text=call.text,
-                        _length=self._grow(call.text, piece),
+                        _length=length,
                     )
                 )
-            elif fragment.function is not None:
-                piece = fragment.function.arguments or ""
+            elif fragment.function is not None or piece:
                 events.append(
                     FunctionToolCallArgumentsDeltaEvent(
                         name=call.name,
@@ -142,7 +143,7 @@ class EventBuilder:
                         choice_index=snapshot.index,
                         arguments_delta=piece,
                         _text=call.text,
-                        _length=self._grow(call.text, piece),
+                        _length=length,
                     )
                 )
 

@@ -154,11 +154,9 @@ def _detail(payload: Any) -> Any:
     """The error object inside a body: OpenAI's `error`, else the body itself."""
     if is_array(payload) and payload and is_object(payload[0]):
         return _detail(payload[0])  # Gemini's compatible endpoint wraps its body in a list
-    if is_object(payload) and (error := payload.get("error")):
-        # Some gateways put a sentence, a code or just `true` here, and the rest beside it.
-        if isinstance(error, dict | list) or len(payload) == 1:
-            return error
-    return payload
+    error = payload.get("error") if is_object(payload) else None
+    # Some gateways put a sentence, a code or just `true` here, and the rest beside it.
+    return error if error and (is_object(error) or is_array(error) or len(payload) == 1) else payload
 
 
 def _message(detail: Any) -> str | None:

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from openai_async.errors import StreamProtocolError
-from openai_async.types.chunk import ChatCompletionChunk, ChoiceDelta, ChunkChoice
+from openai_async.types.chunk import ChatCompletionChunk, ChoiceDelta, ChoiceDeltaFunctionCall, ChunkChoice
 from openai_async.types.completion import (
     Annotation,
     ChatCompletion,
-    ChatCompletionAudio,
     ChatCompletionMessage,
     ChatCompletionTokenLogprob,
     Choice,
@@ -28,6 +27,7 @@ from openai_async.types.completion import (
     Moderation,
 )
 
+from .audio import AudioSnapshot
 from .codec import is_array, is_object
 from .extras import Extras
 from .text import Text
@@ -131,7 +131,7 @@ class ChatCompletionAccumulator:
 
     def completion(self) -> ChatCompletion:
         """Return the completion so far, choices in the order of their index; later chunks don't change it."""
-        fields = {
+        fields: dict[str, Any] = {
             "id": self._id,
             "choices": [self.choices[index].choice() for index in sorted(self.choices)],
             "created": self._created,
@@ -174,7 +174,7 @@ class ChoiceSnapshot:
         self.tool_calls: ToolCalls | None = None
         self._role = ""
         self._annotations: list[Annotation] | None = None
-        self._audio: _Audio | None = None
+        self._audio: AudioSnapshot | None = None
         self._function_call: _FunctionCall | None = None
         self._extras = Extras(appends=False)
         self._message_extras = Extras(appends=True)
@@ -204,7 +204,7 @@ class ChoiceSnapshot:
         if choice.finish_reason:
             self.finish_reason = choice.finish_reason
         if delta._extra is not UNSET:
-            self._add_message_extras(delta._extra)
+            self._add_message_extras(delta)
         if choice._extra is not UNSET:
             self._extras.merge(choice._extra)
 
@@ -213,9 +213,8 @@ class ChoiceSnapshot:
             self._audio = self._audio or AudioSnapshot()
             self._audio.add(delta.audio)
         if delta.function_call is not None:
-            # The deprecated single call is a tool call's function, without the call around it.
-            self._function_call = self._function_call or ToolCallSnapshot(0, numbered=False)
-            self._function_call.add(ChoiceDeltaToolCall(function=_as_function(delta.function_call)))
+            self._function_call = self._function_call or _FunctionCall()
+            self._function_call.add(delta.function_call)
         if delta.annotations:
             self._annotations = [*(self._annotations or ()), *delta.annotations]
 
@@ -229,86 +228,82 @@ class ChoiceSnapshot:
         if logprobs._extra is not UNSET:
             self._logprob_extras.merge(logprobs._extra)
 
-    def _add_message_extras(self, extra: dict[str, Any]) -> None:
-        parts = extra.get("content")
-        if is_array(parts):
-            # Mistral's reasoning models send content as a list of parts: its text is the text, and the list is kept.
+    def _add_message_extras(self, delta: ChoiceDelta) -> None:
+        extra = delta.model_extra
+        text = text_of(delta)
+        if delta.content is None and text is not None:
             self.content = self.content or Text()
-            for part in parts:
-                if is_object(part) and part.get("type") == "text" and isinstance(part.get("text"), str):
-                    self.content.append(part["text"])
-            extra = {**extra, "content_parts": parts}
+            self.content.append(text)
+            extra = {**extra, "content_parts": extra["content"]}
             del extra["content"]
-        self._message_extras = self._message_extras or Extras(appends=True)
         self._message_extras.merge(extra)
 
     def choice(self) -> Choice:
         """Return the answer so far as a completion's choice."""
         audio, call = self._audio, self._function_call
-        message = ChatCompletionMessage(
-            content=self.content.value() if self.content is not None else None,
-            refusal=self.refusal.value() if self.refusal is not None else None,
-            role=self._role or "assistant",
-            annotations=self._annotations,
-            audio=audio.value() if audio else None,
-            function_call=FunctionCall(name=call.name, arguments=call.arguments.value()) if call else None,
-            tool_calls=self.tool_calls.values() if self.tool_calls is not None else None,
-            _extra=_values(self._message_extras),
-        )
+        said: dict[str, Any] = {
+            "content": self.content.value() if self.content is not None else None,
+            "refusal": self.refusal.value() if self.refusal is not None else None,
+            "role": self._role,
+            "annotations": self._annotations,
+            "audio": audio.value() if audio else None,
+            "function_call": call.value() if call else None,
+            "tool_calls": self.tool_calls.values() if self.tool_calls is not None else None,
+        }
+        extra = self._message_extras.values(said)
+        said["role"] = self._role or "assistant"
+        message = ChatCompletionMessage(**said, _extra=extra)
         finish_reason = self.finish_reason
         if finish_reason is None and audio and audio.expires_at:
             # A stream of audio may end with a chunk that only says when the clip expires.
             finish_reason = "stop"
-        return Choice(
-            finish_reason=finish_reason,
-            index=self.index,
-            logprobs=self._logprobs(),
-            message=message,
-            _extra=_values(self._extras),
-        )
+        logprobs = self._logprobs()
+        kept = {"finish_reason": finish_reason, "index": True, "logprobs": logprobs, "message": True}
+        extra = self._extras.values(kept)
+        return Choice(finish_reason=finish_reason, index=self.index, logprobs=logprobs, message=message, _extra=extra)
 
     def _logprobs(self) -> ChoiceLogprobs | None:
         content, refusal = self.content_logprobs, self.refusal_logprobs
-        if content is None and refusal is None and self._logprob_extras is None:
+        extra = self._logprob_extras.values({"content": content, "refusal": refusal})
+        if content is None and refusal is None and extra is UNSET:
             return None
         return ChoiceLogprobs(
             content=content if content is None else list(content),
             refusal=refusal if refusal is None else list(refusal),
-            _extra=_values(self._logprob_extras),
+            _extra=extra,
         )
 
 
-def _values(extras: Extras | None) -> dict[str, Any] | UnsetType:
-    return UNSET if extras is None else extras.values()
+def text_of(delta: ChoiceDelta) -> str | None:
+    """Return the text that a delta adds to the answer; None: it has no content.
+
+    Mistral's reasoning models send content as a list of parts. The text among them is the text; the list is kept, as
+    `content_parts` of the whole message.
+    """
+    if delta.content is not None or delta._extra is UNSET:
+        return delta.content
+    parts = delta._extra.get("content")
+    if not is_array(parts):
+        return None
+    texts = [part.get("text") for part in parts if is_object(part) and part.get("type") == "text"]
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 class _FunctionCall:
     """The deprecated single call."""
 
-    __slots__ = ("arguments", "name")
+    __slots__ = ("_arguments", "_extras", "_name")
 
     def __init__(self) -> None:
-        self.name = ""
-        self.arguments = Text()
+        self._name = ""
+        self._arguments = Text()
+        self._extras = Extras(appends=True)
 
+    def add(self, delta: ChoiceDeltaFunctionCall) -> None:
+        self._name = self._name or delta.name or ""
+        self._arguments.append(delta.arguments or "")
+        self._extras.merge(delta.model_extra)
 
-class _Audio:
-    """The spoken answer: base64 pieces are joined as text, as the API cuts them at multiples of four characters."""
-
-    __slots__ = ("data", "expires_at", "extras", "id", "transcript")
-
-    def __init__(self) -> None:
-        self.id = ""
-        self.data = Text()
-        self.transcript = Text()
-        self.expires_at = 0
-        self.extras = Extras(appends=True)
-
-    def value(self) -> ChatCompletionAudio:
-        return ChatCompletionAudio(
-            id=self.id,
-            data=self.data.value(),
-            expires_at=self.expires_at,
-            transcript=self.transcript.value(),
-            _extra=self.extras.values(),
-        )
+    def value(self) -> FunctionCall:
+        fields = {"name": self._name, "arguments": self._arguments.value()}
+        return FunctionCall(**fields, _extra=self._extras.values(fields))

@@ -106,7 +106,8 @@ class EventParser:
         if rest:
             self._tail.append(rest)
             self._tail_size += len(rest)
-            if self._tail_size > self.max_event_size:
+            # An LF at its end may already be that of the blank line, which is no part of the event.
+            if self._tail_size - rest.endswith(b"\n") > self.max_event_size:
                 raise self._too_large()
 
     def _normalise(self, data: bytes) -> bytes:

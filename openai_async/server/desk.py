@@ -6,6 +6,7 @@ of all that came. One desk serves one app; it holds no socket, and answers nothi
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import time
 import uuid
@@ -109,6 +110,7 @@ class Desk:
         self.limits = limits or RateLimits()
         self.requests: deque[Recorded] = deque(maxlen=keep)
         self.aborts = 0
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self.peers: set[tuple[str, int]] = set()
         self.open: set[anyio.CancelScope] = set()
         self._clock = clock
@@ -169,6 +171,23 @@ class Desk:
             "openai-processing-ms": str(round((now - visit.began) * 1000)),
             **self.limits.headers(now=now),
         }
+
+    def note_abort(self) -> None:
+        """Count a client that left before its answer was complete."""
+        self.aborts += 1
+        for least, waiter in self._waiting:
+            if self.aborts >= least and not waiter.done():
+                waiter.set_result(None)
+
+    async def wait_aborts(self, least: int) -> None:
+        """Wait until `aborts` is at least so many; cancelling it loses nothing."""
+        if self.aborts < least:
+            entry = (least, asyncio.get_running_loop().create_future())
+            self._waiting.append(entry)
+            try:
+                await entry[1]
+            finally:
+                self._waiting.remove(entry)
 
     def close(self) -> None:
         """Break off every answer under way."""

@@ -120,10 +120,12 @@ class _Parser:
         inside, brace, _ = self.left[1:].partition("}")
         low, comma, high = inside.partition(",")
         # A brace that is no quantifier stands for itself.
-        if not (self.left.startswith("{") and brace and low.isdigit() and (high.isdigit() or not high)):
+        if not (self.left.startswith("{") and brace and (low.isdigit() or (comma and not low))):
+            return None
+        if high and not high.isdigit():
             return None
         self._at += len(inside) + 2
-        return int(low), (int(high) if high else None) if comma else int(low)
+        return int(low or 0), (int(high) if high else None) if comma else int(low)
 
     def _atom(self) -> _Maker:
         sign = self._next()

@@ -60,6 +60,13 @@ class Serving(str):
         """Requests whose client left before the answer was complete."""
         return self._desk.aborts
 
+    async def wait_aborts(self, least: int = 1) -> None:
+        """Wait until `aborts` is at least so many: a client's leaving is noticed a moment after it leaves.
+
+        Cancelling it loses nothing. It has no time limit of its own.
+        """
+        await self._desk.wait_aborts(least)
+
     @property
     def connections(self) -> int:
         """TCP connections that carried a request since the start, open or closed."""

@@ -56,8 +56,11 @@ class Hints:
     def __init__(self, text: str = "") -> None:
         self.text = text[:_LONGEST_ECHO].strip()
         self._folded = text.casefold()
-        found: list[str] = re.findall(r"[A-ZÀ-Þ][\w'-]*(?: [A-ZÀ-Þ][\w'-]*)*", text)
-        self._names = [name for name in map(_without_start, found) if name]
+        # A single capitalised word that begins a sentence is a name only if there is no better one.
+        self._names = [name for name in map(_without_start, re.findall(rf"(?<![.!?] ){_NAME}", text)) if name]
+        starts: list[str] = re.findall(rf"(?:^|(?<=[.!?] ))({_NAME})", text)
+        weak = [name for name in starts if " " not in name]
+        self._names = [name for name in self._names if name not in weak] or self._names
         self._numbers: list[str] = re.findall(r"(?<![\w.])-?\d{1,9}(?:\.\d{1,6})?(?![\w])", text)
 
     def name(self) -> str | None:

@@ -72,7 +72,7 @@ async def unless_gone(work: Callable[[], Awaitable[_T]], *, desk: Desk, receive:
         async def watch() -> None:
             while (await receive())["type"] != "http.disconnect":
                 pass
-            desk.aborts += 1
+            desk.note_abort()
             group.cancel_scope.cancel()
 
         group.start_soon(watch)
@@ -155,7 +155,7 @@ class EventAnswer:
         del message
         # It is also called when the server itself has ended the answer.
         if not self._finished:
-            self._desk.aborts += 1
+            self._desk.note_abort()
 
 
 def _ping() -> Any:

@@ -47,7 +47,8 @@ def text_of(content: Any) -> str:
         return content
     if not is_list(content):
         return ""
-    return "\n".join(part.get("text") or part.get("refusal") or "" for part in content).strip("\n")
+    texts: list[str] = [part.get("text") or part.get("refusal") or "" for part in content]
+    return "\n".join(filter(None, texts))
 
 
 def prompt_tokens(request: dict[str, Any]) -> int:

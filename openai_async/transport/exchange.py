@@ -17,6 +17,7 @@ from openai_async.protocol import failures
 from openai_async.types.options import Timeout
 
 from .message import Request, Response, StaleConnectionError, Transport
+from .redaction import redact
 from .retry import retry_delay
 from .timer import Timer
 
@@ -61,11 +62,14 @@ async def exchange(
     forgiven = False  # the one dead keep-alive connection that costs nothing
     while True:
         began = timer.begin_attempt()
+        request: Request | None = None
         try:
             with timer:
                 request = await prepare(len(attempts))
             return await _attempt(transport, request, accept, timer)
         except APIError as error:
+            if request is not None:
+                redact(error, request)
             stale = isinstance(error, StaleConnectionError) and not forgiven
             delay = 0.0 if stale else _delay(error, retries, max_retries, timer)
             attempts.append(Attempt(error.message, error.status_code, timer.loop.time() - began, delay))

@@ -35,7 +35,7 @@ class Timer:
         timeout: The limits, in seconds.
     """
 
-    __slots__ = ("_cancelling", "_expired", "_handle", "_limit", "_phase_ends", "_task", "_total_ends", "loop", "marks",
+    __slots__ = ("_cancelling", "_expired", "_handle", "_limit", "_paused", "_phase_ends", "_task", "_total_ends", "loop", "marks",
                  "phase", "timeout")  # fmt: skip
 
     def __init__(self, timeout: Timeout) -> None:
@@ -46,6 +46,7 @@ class Timer:
         self.marks: dict[str, float] = {"started": self.loop.time()}
         self._limit: float | None = None
         self._phase_ends = inf
+        self._paused = self.marks["started"]
         self._total_ends = inf if timeout.total is None else self.marks["started"] + timeout.total
         self._handle: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[object] | None = None
@@ -73,17 +74,27 @@ class Timer:
         limit: float | None = None if phase == "total" else getattr(self.timeout, phase)
         self.phase = phase
         self._limit = limit
-        self._phase_ends = inf if limit is None else self.loop.time() + limit
+        self._paused = self.loop.time()
+        self._phase_ends = inf if limit is None else self._paused + limit
         if self._task is not None:
             self._arm()
 
     def progress(self) -> None:
-        """Note that a token came, or that the reader only now waits for one: the idle limit counts from now."""
+        """Note that a token came: the idle limit counts from now."""
         if self.phase == "idle":
             if self._limit is not None:
                 self._phase_ends = self.loop.time() + self._limit
         else:
             self.enter("idle")
+
+    def pause(self) -> None:
+        """Note that the reader is busy: until `resume` the idle limit does not count. Entering a phase says so too."""
+        self._paused = self.loop.time()
+
+    def resume(self) -> None:
+        """Note that the reader waits again."""
+        if self.phase == "idle":
+            self._phase_ends += self.loop.time() - self._paused
 
     def __enter__(self) -> Self:
         task = asyncio.current_task()

@@ -153,7 +153,12 @@ else:
 
 
 class ChatCompletionMessage(Model):
-    """What the model said: text, a refusal, audio, or calls of tools; None where it did not."""
+    """What the model said: text, a refusal, audio, or calls of tools; None where it did not.
+
+    Attributes:
+        content: The text. Where a server sends a list of typed parts instead (Mistral), the text of its text parts;
+            the list is in `model_extra`.
+    """
 
     content: str | None = None
     refusal: str | None = None
@@ -221,16 +226,17 @@ def _tool_call(call: Any, function_call_type: type[ChatCompletionMessageFunction
     if not isinstance(call, dict):
         return call  # a copy of a message has them in their types already
     data = cast("dict[str, Any]", call)
-    custom = data.get("type") == "custom" or ("custom" in data and "function" not in data)
+    kind = data.get("type")
+    custom = kind == "custom" or (kind != "function" and "custom" in data and "function" not in data)
     return (ChatCompletionMessageCustomToolCall if custom else function_call_type).from_dict(data)
 
 
 def _call_param(call: ChatCompletionMessageToolCallUnion) -> dict[str, Any]:
     out = sendable(call)
     out.pop("index", None)  # its place in the list says it
-    out["type"] = out["type"] or "function"
-    if isinstance(call, ChatCompletionMessageFunctionToolCall):
-        out["function"].pop("parsed_arguments", None)
+    called = "function" if isinstance(call, ChatCompletionMessageFunctionToolCall) else "custom"
+    out["type"] = out["type"] or called
+    out[called].pop("parsed_arguments", None)
     return out
 
 

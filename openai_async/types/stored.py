@@ -112,5 +112,6 @@ def _part(part: Any) -> Any:
     if not isinstance(part, dict):
         return part  # a copy of a message has them in their types already
     data = cast("dict[str, Any]", part)
-    image = data.get("type") == "image_url" or ("image_url" in data and "text" not in data)
+    kind = data.get("type")
+    image = kind == "image_url" or (kind != "text" and "image_url" in data and "text" not in data)
     return (ChatCompletionContentPartImage if image else ChatCompletionContentPartText).from_dict(data)

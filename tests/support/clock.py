@@ -23,6 +23,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(_Jumping(self))
 
     def time(self) -> float:
+        """Seconds, as far as the waits so far have brought it."""
         return self.now
 
 

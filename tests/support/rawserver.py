@@ -277,7 +277,9 @@ def sse(
 
     async def handle(peer: Peer) -> None:
         await peer.head(content_type=kind, transfer_encoding="chunked", **(headers or {}))
-        events = [part if isinstance(part, bytes) else event(part) for part in (*payloads, *(["[DONE]"] if done else []))]
+        events = [
+            part if isinstance(part, bytes) else event(part) for part in (*payloads, *(["[DONE]"] if done else []))
+        ]
         if cut:
             data = b"".join(events)
             events = [data[start : start + cut] for start in range(0, len(data), cut)]

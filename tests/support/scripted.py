@@ -47,6 +47,7 @@ class ScriptedResponse:
         self._gone = asyncio.Event()
 
     async def read(self) -> bytes:
+        """Play the next part."""
         self.reads += 1
         while self._parts and not self.closed:
             part = self._parts[0]
@@ -66,9 +67,11 @@ class ScriptedResponse:
         return b""
 
     def release(self) -> None:
+        """Count it."""
         self.released += 1
 
     def close(self) -> None:
+        """Count it, and end a pause that is being waited for."""
         self.closed += 1
         self._gone.set()
 
@@ -89,6 +92,7 @@ class ScriptedTransport:
         self.closed = False
 
     async def send(self, request: Request, timer: Timer) -> ScriptedResponse:
+        """Play the next outcome."""
         self.requests.append(request)
         self.times.append(timer.loop.time())
         assert self._script, "a request that the script does not know"
@@ -102,4 +106,5 @@ class ScriptedTransport:
         return outcome
 
     async def aclose(self) -> None:
+        """Note it."""
         self.closed = True

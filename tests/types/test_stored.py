@@ -52,6 +52,16 @@ def test_parts_are_told_apart() -> None:
     ]
 
 
+def test_type_of_a_part_never_lies() -> None:
+    """A part that says "text" or "image_url" has that type, whichever of the two keys it has."""
+    parts = [{"type": "text", "image_url": {}}, {"type": "image_url", "text": ""}]
+
+    text, image = ChatCompletionStoreMessage.from_dict({"content_parts": parts}).content_parts or ()
+
+    assert isinstance(text, ChatCompletionContentPartText)
+    assert isinstance(image, ChatCompletionContentPartImage)
+
+
 def test_parts_of_unknown_kind_are_kept() -> None:
     """A kind of part without a type of its own is a text part with its keys in the extras; a non-object is kept aside."""
     parts = [{"type": "input_audio", "input_audio": {"data": "QQ=="}}, "x"]

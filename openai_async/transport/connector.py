@@ -1,0 +1,94 @@
+"""aiohttp's connector, told to tell: when a request leaves the pool's queue, and when it is connected.
+
+Requests of aiohttp's come in, its connections go out. What is told goes to the timer of whoever sends the request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextvars import ContextVar
+from typing import Any
+
+import aiohttp
+
+from .sockets import close_without_loop
+from .timer import Timer
+
+__all__ = ["Connector", "Sending", "sending"]
+
+_log = logging.getLogger("openai_async")
+
+# A wait in the pool's queue that is worth a warning, in seconds.
+_POOL_WARNING = 1.0
+# How long a request waits for the rest of another's body, in seconds, before it opens a connection of its own.
+_DRAIN_WAIT = 0.005
+
+
+class Sending:
+    """What the connector tells of one request, found by it through a context variable: aiohttp passes nothing on."""
+
+    __slots__ = ("began", "reused", "timer")
+
+    def __init__(self, timer: Timer) -> None:
+        self.timer = timer
+        self.began = timer.loop.time()
+        self.reused = False
+
+
+sending: ContextVar[Sending | None] = ContextVar("sending", default=None)
+
+
+class Connector(aiohttp.TCPConnector):
+    """aiohttp's connector, telling the timer when a request leaves the pool's queue and when it is connected.
+
+    Args:
+        drains: Connections that will be free when these tasks end.
+        options: As for `aiohttp.TCPConnector`.
+    """
+
+    def __init__(self, *, drains: set[asyncio.Task[None]], **options: Any) -> None:
+        super().__init__(**options)  # pyright: ignore[reportUnknownMemberType]  # aiohttp's bare tuple
+        self._drains = drains
+        self._warned = False
+
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
+        """Return a connection, as aiohttp's connector does, and tell the timer."""
+        told = sending.get()
+        if told is None:
+            return await super().connect(req, traces, timeout)
+        told.reused = True  # unless a connection has to be made
+        if self._drains and not self._conns.get(req.connection_key):
+            # A stream has just ended: its connection will be free when the last bytes are in, sooner than a new one.
+            await asyncio.wait({next(iter(self._drains))}, timeout=_DRAIN_WAIT)
+        connection = await super().connect(req, traces, timeout)
+        self._note_wait(told)
+        told.timer.mark("connected")
+        told.timer.enter("first_token")
+        return connection
+
+    async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:
+        told = sending.get()
+        if told is not None:
+            told.reused = False
+            self._note_wait(told)
+            told.timer.enter("connect")
+        return await super()._create_connection(req, traces, timeout)
+
+    def _note_wait(self, told: Sending) -> None:
+        """Mark the end of the wait for a slot of the pool; the first long one is worth a warning."""
+        if told.timer.phase != "pool":
+            return
+        waited = told.timer.mark("queued") - told.began
+        if waited > _POOL_WARNING and not self._warned:
+            self._warned = True
+            _log.warning("a request waited %.1f s for one of %d connections; raise limit=", waited, self.limit)
+
+    def abandon(self) -> None:
+        """Close every connection without awaiting anything; if the event loop is gone, at the socket."""
+        if self._loop.is_closed():
+            protocols = [protocol for pool in self._conns.values() for protocol, _ in pool]
+            for protocol in (*protocols, *self._acquired):
+                if protocol.transport is not None:
+                    close_without_loop(protocol.transport)
+        self._close()

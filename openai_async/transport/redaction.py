@@ -1,0 +1,47 @@
+"""Keys taken out of errors: some servers repeat the key that they refuse.
+
+A request and the error that answered it come in; the error is changed in place. Nothing here looks at requests' bodies.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from openai_async.errors import APIError
+from openai_async.protocol.codec import is_array, is_object
+
+from .message import Request
+
+__all__ = ["redact"]
+
+# Shorter keys ("k", "none") are placeholders, and may be part of a word.
+_SECRET_LENGTH = 8
+_MASK = "***"
+
+
+def redact(error: APIError, request: Request) -> None:
+    """Mask the request's keys in the error's message, fields and body."""
+    # "Bearer sk-…", or Azure's header, which is the bare key.
+    values = (request.headers.get("authorization", "").rpartition(" ")[2], request.headers.get("api-key", ""))
+    for secret in values:
+        if len(secret) >= _SECRET_LENGTH:
+            _mask(error, secret)
+
+
+def _mask(error: APIError, secret: str) -> None:
+    error.message = error.message.replace(secret, _MASK)
+    error.args = (error.message,)
+    error.body = _masked(error.body, secret)
+    error.headers = _masked(error.headers, secret)
+    for name in ("code", "type", "param"):
+        setattr(error, name, _masked(getattr(error, name), secret))
+
+
+def _masked(value: Any, secret: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(secret, _MASK)
+    if is_object(value):
+        return {_masked(name, secret): _masked(item, secret) for name, item in value.items()}
+    if is_array(value):
+        return [_masked(item, secret) for item in value]
+    return value
