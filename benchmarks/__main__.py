@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 from .match import Result, play
 from .report import machine, page, progress, table
@@ -45,10 +46,10 @@ def _main() -> None:
                     units=units,
                     repeat=repeat,
                     with_uvloop=arguments.uvloop,
-                    progress=lambda text, name=row.name: progress(f"{name} {text}"),
+                    progress=partial(progress, row.name),
                 )
             )
-            progress("")
+            progress("", "")
             print(f"\n{table(results[-1])}", flush=True)
     if arguments.write:
         target = ROOT / "docs" / "performance.md"

@@ -66,7 +66,7 @@ def _words(count: int) -> list[str]:
 
 def _plain(count: int) -> Body:
     text = "".join(_words(count))
-    message = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
+    message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
     data = _json(
         {

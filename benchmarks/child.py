@@ -25,14 +25,13 @@ FOOTER = """
 def _figures():
     import sys, time
     cpu, modules = time.process_time(), len(sys.modules)
-    import json, resource
-    scale = 1 if sys.platform == "darwin" else 1024
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
-    try:
+    import json
+    if sys.platform == "linux":
         with open("/proc/self/status") as status:
             memory = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
-    except OSError:
-        pass
+    else:
+        import resource
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     print(json.dumps({"cpu": [cpu], "memory": memory, "modules": modules}))
 _figures()
 """

@@ -97,7 +97,7 @@ def _title(result: Result) -> str:
 def _cells(result: Result) -> list[tuple[str, ...]]:
     """The table's head and its rows, without the columns in which nothing stands."""
     ours = result.row.goals[0].ours if result.row.goals else None
-    rows = [_HEAD]
+    rows: list[tuple[str, ...]] = [_HEAD]
     for name, figures in result.figures.items():
         times = "1" if name == ours else "" if ours is None else f"{1 / median(result.ratio(ours, name)):.3g}"
         rows.append((name, *_figures(figures), times))
@@ -156,9 +156,9 @@ def _seconds(value: float) -> str:
     return f"{value * 1e6:.3g} µs"
 
 
-def progress(text: str) -> None:
-    """Show what is under way, on a terminal in one line that rewrites itself."""
+def progress(row: str, text: str) -> None:
+    """Show what is under way, on a terminal in one line that rewrites itself; two empty strings clear it."""
     if sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-    else:
-        print(text, file=sys.stderr, flush=True)
+        print(f"\r\x1b[K{row} {text}".rstrip(" "), end="", file=sys.stderr, flush=True)
+    elif text:
+        print(row, text, file=sys.stderr, flush=True)

@@ -51,7 +51,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
-        transport.set_write_buffer_limits(high=_SLICE)
+        self._transport.set_write_buffer_limits(high=_SLICE)
 
     def data_received(self, data: bytes) -> None:
         self._received += data

@@ -31,7 +31,9 @@ BREACHES = {
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     """Check the contracts of the package copied to `folder`."""
     command = [str(LINT), "--no-cache", "--config", str(folder / "pyproject.toml")]
-    return subprocess.run(command, cwd=folder, env={"PYTHONPATH": str(folder)}, text=True, capture_output=True, check=False)
+    return subprocess.run(
+        command, cwd=folder, env={"PYTHONPATH": str(folder)}, text=True, capture_output=True, check=False
+    )
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ def _prepare_output() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # the shell closed it: `>&-`
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8", closefd=False))
         elif isinstance(stream, TextIOWrapper):
             # What the terminal's encoding has no letter for is no reason to stop in the middle of an answer.
             stream.reconfigure(errors="replace")

@@ -20,7 +20,7 @@ from openai_async.types.completion import (
     ChatCompletionMessageToolCallUnion,
 )
 
-from .words import clean, whole
+from .words import clean
 
 __all__ = ["JsonScreen", "Screen", "TextScreen"]
 
@@ -91,7 +91,6 @@ class TextScreen:
     def _begin(self) -> None:
         self._shown = 0  # characters of the first answer's text
         self._thinking = self._thought = False
-        self._half = ""  # of a character that some vendors cut in two
         self._open_line = False
 
     def add(self, chunk: ChatCompletionChunk) -> None:
@@ -138,18 +137,14 @@ class TextScreen:
             if not self._thinking:
                 self._end_line()
             self._thinking = self._thought = True
-            self._console.print(Text(clean(whole(text)), style="dim"), end="", soft_wrap=True, highlight=False)
+            self._console.print(Text(clean(text), style="dim"), end="", soft_wrap=True, highlight=False)
 
     def _say(self, text: str) -> None:
-        text, self._half = self._half + text, ""
-        if "\ud800" <= text[-1:] <= "\udbff":
-            text, self._half = text[:-1], text[-1]
         if not text:
             return
         if self._thinking:
             self._thinking = False
             self._out.write("\n\n")
-        text = whole(text)
         self._out.write(clean(text) if self._terminal else text)
         self._open_line = not text.endswith("\n")
 

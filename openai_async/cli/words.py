@@ -6,7 +6,7 @@ a message for stderr is one line. Nothing here prints.
 
 from __future__ import annotations
 
-__all__ = ["clean", "count", "one_line", "whole"]
+__all__ = ["clean", "count", "one_line"]
 
 # A message longer than that is a page of HTML or a prompt sent back; its beginning says enough.
 _LONGEST = 1000
@@ -34,10 +34,3 @@ def one_line(text: str) -> str:
 def count(number: int, noun: str) -> str:
     """Return "1 token", "2 tokens" and so on."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def whole(text: str) -> str:
-    """Return `text` with each pair of surrogates as the character that they stand for, and lone ones as U+FFFD."""
-    if text.isascii():
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -75,7 +75,7 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes) -> error
     """
     parsed = _parse(body)
     detail = _detail(parsed)
-    message = _message(detail) or _summary(status, headers, parsed)
+    message = _message(detail) or _summary(status, headers, detail)
     return _build(_class_for(status, detail), message, detail, status, headers)
 
 
@@ -119,7 +119,8 @@ def stream_error(payload: dict[str, Any], event: str | None) -> Any:
 def _class_for(status: int, detail: Any) -> type[errors.APIStatusError]:
     if status >= 500:
         return errors.InternalServerError
-    if status == 429 and is_object(detail) and not _NO_QUOTA.isdisjoint((detail.get("code"), detail.get("type"))):
+    names = (detail.get("code"), detail.get("type")) if is_object(detail) else ()
+    if status == 429 and any(isinstance(name, str) and name in _NO_QUOTA for name in names):
         return errors.InsufficientQuotaError
     return _BY_STATUS.get(status, errors.APIStatusError)
 
@@ -187,17 +188,18 @@ def _is_html(text: str) -> bool:
     return text.lstrip()[:15].lower().startswith(("<!doctype", "<html", "<head", "<?xml"))
 
 
-def _summary(status: int, headers: Mapping[str, str], parsed: Any) -> str:
+def _summary(status: int, headers: Mapping[str, str], detail: Any) -> str:
     """A sentence for a refusal that holds none."""
     if 300 <= status < 400:
         return (
             f"The server redirects to {headers.get('location', 'an unnamed place')}; redirects are not followed, because "
             "the API key would go along. Set base_url to the final address."
         )
-    if parsed is None:
+    if detail is None:
         return "The server sent no body."
-    if isinstance(parsed, str):
-        return f"The server sent {web_page(parsed)}; is there a proxy in between, or is base_url wrong?"
+    page = web_page(detail) if isinstance(detail, str) else None
+    if page is not None:
+        return f"The server sent {page}; is there a proxy in between, or is base_url wrong?"
     return "The server gave no message; see the error's body."
 
 

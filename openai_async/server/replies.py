@@ -8,6 +8,7 @@ streams.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import msgspec
@@ -182,15 +183,8 @@ def _message_draft(message: dict[str, Any]) -> Draft:
 def _results(messages: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """Name and text of each tool result at the conversation's end, in order."""
     names = {call["id"]: call[call["type"]]["name"] for m in messages for call in m.get("tool_calls") or ()}
-    found: list[tuple[str, str]] = []
-    for message in reversed(messages):
-        if message["role"] == "tool":
-            found.append((names[message["tool_call_id"]], text_of(message["content"])))
-        elif message["role"] == "function":
-            found.append((message["name"], text_of(message["content"])))
-        else:
-            break
-    return found[::-1]
+    last = list(takewhile(lambda message: message["role"] in ("tool", "function"), reversed(messages)))[::-1]
+    return [(names[m["tool_call_id"]] if m["role"] == "tool" else m["name"], text_of(m.get("content"))) for m in last]
 
 
 def _called(request: dict[str, Any], text: str, *, answering: bool, dice: Dice) -> Draft | None:

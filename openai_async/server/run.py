@@ -1,7 +1,7 @@
 """A running server: `serve` inside of an event loop, `run_server` as a whole program.
 
 Options come in; out goes the server's base URL, which also tells what the server saw. Closing ends every stream and
-every connection within two seconds. It installs no signal handlers, except for `run_server`, and never prints.
+every connection within a second. It installs no signal handlers, except for `run_server`, and never prints.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Serving", "run_server", "serve", "serve_forever"]
 
-# Seconds that answers and connections have to end by themselves once the server closes, and then again once forced.
-_GRACE = 1.0
+# Seconds that answers have to end by themselves once the server closes, then without their connection, then cancelled.
+_GRACE = 0.3
 
 # Rounds of the loop in which an aborted transport tells its protocol: it takes one, with TLS two.
 _ROUNDS = 10

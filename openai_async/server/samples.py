@@ -56,11 +56,7 @@ class Hints:
     def __init__(self, text: str = "") -> None:
         self.text = text[:_LONGEST_ECHO].strip()
         self._folded = text.casefold()
-        # A single capitalised word that begins a sentence is a name only if there is no better one.
-        self._names = [name for name in map(_without_start, re.findall(rf"(?<![.!?] ){_NAME}", text)) if name]
-        starts: list[str] = re.findall(rf"(?:^|(?<=[.!?] ))({_NAME})", text)
-        weak = [name for name in starts if " " not in name]
-        self._names = [name for name in self._names if name not in weak] or self._names
+        self._names = _names(text)
         self._numbers: list[str] = re.findall(r"(?<![\w.])-?\d{1,9}(?:\.\d{1,6})?(?![\w])", text)
 
     def name(self) -> str | None:
@@ -82,6 +78,17 @@ class Hints:
 
     def _mentions(self, option: str) -> bool:
         return re.search(rf"\b{re.escape(option.casefold())}\b", self._folded) is not None
+
+
+def _names(text: str) -> list[str]:
+    """The capitalised words of a text; one that merely begins a sentence counts only if there is no other."""
+    names: list[str] = []
+    starts: list[str] = []
+    for match in re.finditer(r"[A-ZÀ-Þ][\w'-]*(?: [A-ZÀ-Þ][\w'-]*)*", text):
+        name = _without_start(match[0])
+        begins = text[: match.start()].rstrip()[-1:] in ("", ".", "!", "?")
+        (starts if begins and name == match[0] and " " not in name else names).append(name)
+    return list(filter(None, names)) or list(filter(None, starts))
 
 
 def _without_start(name: str) -> str:

@@ -25,6 +25,7 @@ __all__ = ["UnmetSchemaError", "value_for"]
 
 _ATTEMPTS = 24
 _DEEP = 3  # nested values beyond this depth are as small as the schema allows
+_MOST_STEPS = 100  # references and alternatives between a schema and what it means
 _LARGE = 2_000  # and so are all beyond this number: a schema can ask for exponentially many
 _LONGEST = 20_000  # items or characters: what a schema may demand of us
 
@@ -94,7 +95,7 @@ class _Writer:
     def _settled(self, schema: Any, *, small: bool) -> Schema:
         """Follow references and decide between alternatives until only plain keywords are left."""
         node = merged({}, schema)
-        for _ in range(100):
+        for _ in range(_MOST_STEPS):
             rest = dict(node)
             if "$ref" in node:
                 node = merged(resolve(rest.pop("$ref"), self._root), rest)
@@ -105,18 +106,15 @@ class _Writer:
                 node = merged(rest, self._alternative(options, small=small))
             elif "if" in node:
                 condition, then, other = rest.pop("if"), rest.pop("then", True), rest.pop("else", True)
-                taken = merged(merged(rest, condition), then) if self._dice.below(2) == 0 else merged(rest, other)
-                node = taken
+                node = merged(merged(rest, condition), then) if self._dice.below(2) else merged(rest, other)
             else:
                 return node
-        raise UnmetSchemaError("its references lead in a circle")
+        raise UnmetSchemaError(f"it takes more than {_MOST_STEPS} references to find out what it means")
 
     def _alternative(self, options: list[Any], *, small: bool) -> Any:
         if small:
             return min(options, key=self._heights.of)
         finite = [option for option in options if not math.isinf(self._heights.of(option))]
-        if not finite:
-            raise UnmetSchemaError("none of its alternatives ends")
         full = [option for option in finite if option != {"type": "null"}]
         return self._dice.pick(full if full and self._attempt == 0 else finite)
 

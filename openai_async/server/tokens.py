@@ -84,13 +84,10 @@ def _entry(token: str, top: int, dice: Dice) -> dict[str, Any]:
     others: list[dict[str, Any]] = []
     likelihood = chosen
     start = dice.below(len(_OTHER_WORDS))
-    for step in range(len(_OTHER_WORDS)):
-        if len(others) >= top - 1:
-            break
-        word = _OTHER_WORDS[(start + step) % len(_OTHER_WORDS)]
-        if word != token:
-            likelihood -= 0.05 + dice.unit() * 1.5
-            others.append(_one(word, likelihood))
+    words = [word for word in _OTHER_WORDS[start:] + _OTHER_WORDS[:start] if word != token]
+    for word in words[: max(top - 1, 0)]:
+        likelihood -= 0.05 + dice.unit() * 1.5
+        others.append(_one(word, likelihood))
     own = _one(token, chosen)
     return {**own, "top_logprobs": [own, *others] if top else []}
 

@@ -51,7 +51,9 @@ def _from_environment(scheme: str, place: str) -> str | None:
     return _checked(address if "://" in address else f"http://{address}", f"{scheme.upper()}_PROXY")
 
 
-def _checked(address: str, name: str) -> str:
+def _checked(address: object, name: str) -> str:
+    if not isinstance(address, str):
+        raise TypeError(f"{name} must be a string, not {type(address).__name__}")
     try:
         parts = urlsplit(address)
         fit = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0

@@ -129,7 +129,7 @@ class Terminal:
         return found
 
     def type(self, text):
-        """Type: a line feed is Enter, \\x03 Ctrl-C, \\x04 Ctrl-D."""
+        """Type: a line feed is Enter, character 3 Ctrl-C, character 4 Ctrl-D."""
         os.write(self._master, text.encode())
 
     def close(self):
@@ -186,6 +186,7 @@ class Drip:
     """A responder whose words leave the server one by one, each when the test says so.
 
     Attributes:
+        asked: Set when a request is here.
         closed: Set when the server gives the answer up, or has sent it.
     """
 
@@ -193,6 +194,7 @@ class Drip:
         self._portal = portal
         self._words = words
         self._drops = portal.call(self._semaphore)
+        self.asked = portal.call(self._event)
         self.closed = portal.call(self._event)
 
     async def _semaphore(self):
@@ -204,6 +206,7 @@ class Drip:
     async def __call__(self, request):
         """Answer any request."""
         del request
+        self.asked.set()
         return self._drip()
 
     async def _drip(self):
@@ -218,14 +221,17 @@ class Drip:
         """Let the next word go."""
         self._portal.call(self._drops.release)
 
+    def wait_asked(self):
+        """Wait until a request is here."""
+        self._portal.call(self._wait, self.asked)
+
     def wait_closed(self):
         """Wait until the server has done with the answer."""
+        self._portal.call(self._wait, self.closed)
 
-        async def wait():
-            with anyio.fail_after(PATIENCE):
-                await self.closed.wait()
-
-        self._portal.call(wait)
+    async def _wait(self, event):
+        with anyio.fail_after(PATIENCE):
+            await event.wait()
 
 
 @pytest.fixture

@@ -373,7 +373,12 @@ def test_halves_alone(pieces, expected):
 def test_a_half_at_the_end(delta):
     """A choice that ends takes the halves that it still waits for along, as U+FFFD; the other choices' wait on."""
     chunks = decoded(
-        {"choices": [{"index": 0, "delta": {"content": HALF, "reasoning": HALF}}, {"index": 1, "delta": {"content": HALF}}]},
+        {
+            "choices": [
+                {"index": 0, "delta": {"content": HALF, "reasoning": HALF}},
+                {"index": 1, "delta": {"content": HALF}},
+            ]
+        },
         content(delta, finish_reason="stop"),
         content({"content": OTHER}, index=1),
     )
@@ -425,7 +430,9 @@ def test_an_error():
     assert caught.value.body == {"message": "slow down", "type": "rate_limit_error", "code": None}
 
 
-@pytest.mark.parametrize("data", [{"object": "error"}, {"object": "error", "id": "x"}, {"object": "error", "choices": []}])
+@pytest.mark.parametrize(
+    "data", [{"object": "error"}, {"object": "error", "id": "x"}, {"object": "error", "choices": []}]
+)
 def test_an_error_that_fits_the_schema(data):
     """An error is an error also where each of its keys is one of a chunk."""
     with pytest.raises(APIError, match="without saying which"):

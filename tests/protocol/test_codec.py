@@ -68,7 +68,8 @@ def test_nan():
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b" ", b"{", b"{'a':1}", b"[1,]", b"nul", b"<html>", b"\xff", b'{"a":1}x', b'{"a":' + b"9" * 5000 + b"}"]
+    "data",
+    [b"", b" ", b"{", b"{'a':1}", b"[1,]", b"nul", b"<html>", b"\xff", b'{"a":1}x', b'{"a":' + b"9" * 5000 + b"}"],
 )
 def test_no_json(data):
     """What is no JSON is a ValueError, a number of 5000 digits included."""

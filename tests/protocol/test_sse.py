@@ -14,13 +14,17 @@ from openai_async.protocol.sse import MAX_EVENT_SIZE, EventParser, ServerSentEve
 
 cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 writable = pytest.mark.parametrize(
-    "case", [case for case in CASES if not any(b"\r" in event.data for event in case.events)], ids=lambda case: case.name
+    "case",
+    [case for case in CASES if not any(b"\r" in event.data for event in case.events)],
+    ids=lambda case: case.name,
 )
 
 # What a line of a stream is made of, and what may stand between two of them.
 FIELDS = st.sampled_from([b"data", b"event", b"id", b"retry", b"", b"date", b"Data", b"\xef\xbb\xbfdata"])
 VALUES = st.sampled_from([b"", b" ", b"a", b"  b", b"c:d", b"1", b"\0", b"\xff", "é€😀".encode(), b"\xef\xbb\xbf"])
-LINES = st.builds(lambda field, colon, value: field + colon + value, FIELDS, st.sampled_from([b":", b": ", b""]), VALUES)
+LINES = st.builds(
+    lambda field, colon, value: field + colon + value, FIELDS, st.sampled_from([b":", b": ", b""]), VALUES
+)
 ENDS = st.sampled_from([b"\n", b"\r", b"\r\n", b"\n\n", b"\r\r", b"\r\n\r\n", b""])
 STREAMS = st.lists(st.tuples(LINES | st.just(b""), ENDS)).map(lambda parts: b"".join(a + b for a, b in parts))
 

@@ -11,6 +11,8 @@ from pydantic import BaseModel
 
 from openai_async.server import Call, Fault, Script, serve
 
+pytestmark = pytest.mark.sockets
+
 _HELLO = [{"role": "user", "content": "Say hello in one short sentence."}]
 _WEATHER = {
     "type": "function",
@@ -42,9 +44,11 @@ def with_client():
 
     def with_client(scenario, *args, max_retries=0, **options):
         async def run():
-            async with serve(*args, **options) as url:
-                async with openai.AsyncOpenAI(base_url=url, api_key="sk-test", max_retries=max_retries) as client:
-                    return await scenario(client, url)
+            async with (
+                serve(*args, **options) as url,
+                openai.AsyncOpenAI(base_url=url, api_key="sk-test", max_retries=max_retries) as client,
+            ):
+                return await scenario(client, url)
 
         return asyncio.run(run())
 
@@ -111,9 +115,8 @@ def _plain_data(completion):
     data = completion.to_dict()
     for choice in data["choices"]:
         message = choice["message"]
-        for name in ("annotations", "parsed", "refusal", "content"):
-            if not message.get(name):
-                message.pop(name, None)
+        for name in [name for name, value in message.items() if not value]:
+            del message[name]
         for call in message.get("tool_calls") or ():
             call.pop("index", None)
             call["function"].pop("parsed_arguments", None)
@@ -192,10 +195,10 @@ def test_error_events_raise(with_client):
     """An error event in the middle of a stream raises after the chunks before it."""
 
     async def scenario(client, url):
-        seen = []
+        stream = await client.chat.completions.create(model="m", messages=_HELLO, stream=True)
+        seen = [await anext(stream) for _ in range(3)]
         with pytest.raises(openai.APIError, match="had an error") as caught:
-            async for chunk in await client.chat.completions.create(model="m", messages=_HELLO, stream=True):
-                seen.append(chunk)
+            await anext(stream)
         return len(seen), caught.value.code
 
     assert with_client(scenario, faults=[Fault(error_after=2, code="boom")]) == (3, "boom")

@@ -28,6 +28,7 @@ from openai_async.server.patterns import text_matching
         r"^\S\D\W\w\s\n?$",
         r"^a{2}b{1,}c{0,2}?d*?e+$",
         r"^{not a quantifier}$",
+        r"^a{1,x}$",
         r"^x{,3}$",
         r"^\x41\u0042\.\$\(\)$",
         r"^.{5}$",

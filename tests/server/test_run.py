@@ -121,19 +121,20 @@ def test_slow_answers_do_not_hold_it_up(question):
 
 
 def test_responders_that_will_not_stop_are_cancelled(question):
-    """An answer that resists is left behind after the grace period: closing is bounded."""
+    """An answer that resists is left behind after a second: closing is bounded."""
 
     async def scenario():
-        begun = asyncio.Event()
+        begun, ended = asyncio.Event(), asyncio.Event()
 
         async def respond(request):
             begun.set()
-            until = time.monotonic() + 1.5
+            until = time.monotonic() + 1.3
             while time.monotonic() < until:
                 try:
                     await asyncio.sleep(0.1)
                 except asyncio.CancelledError:
                     continue
+            ended.set()
             return "late"
 
         async with aiohttp.ClientSession() as session:
@@ -144,9 +145,64 @@ def test_responders_that_will_not_stop_are_cancelled(question):
             took = time.monotonic() - began
             with pytest.raises(aiohttp.ServerDisconnectedError):
                 await call
+            await ended.wait()
         return took
 
-    assert asyncio.run(scenario()) < 3
+    assert asyncio.run(scenario()) < 1.2
+
+
+def test_idle_connections_are_closed():
+    """A connection that a client keeps for later is closed with the server."""
+
+    async def scenario():
+        async with aiohttp.ClientSession() as session:
+            async with serve() as url, session.get(url + "/models") as response:
+                await response.read()
+                connection = response.connection
+            assert connection is None  # back in the session's pool, and closed by the server
+            with pytest.raises(aiohttp.ClientConnectorError):
+                await session.get(url + "/models")
+
+    asyncio.run(scenario())
+
+
+def test_a_start_that_fails_leaves_no_socket(monkeypatch):
+    """When the server can't start, its port is free again."""
+    ports = []
+
+    async def startup(self, sockets):
+        ports.extend(listener.getsockname()[1] for listener in sockets)
+        raise LookupError
+
+    monkeypatch.setattr("uvicorn.Server.startup", startup)
+
+    async def scenario():
+        async with serve():
+            pass
+
+    with pytest.raises(LookupError):
+        asyncio.run(scenario())
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", ports[0])) != 0
+
+
+def test_without_its_dependencies_the_error_names_the_extra():
+    """Without starlette, serving says what to install; importing the package does not."""
+    program = "import sys, asyncio; sys.modules['starlette'] = None; from openai_async.server import serve\n"
+    program += "asyncio.run(serve().__aenter__())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert "ImportError: the embedded server needs the extra 'server'" in done.stderr
+
+
+def test_importing_costs_neither_starlette_nor_uvicorn():
+    """The package is imported without its optional dependencies."""
+    program = (
+        "import sys, openai_async.server; print(sorted({'starlette', 'uvicorn', 'sse_starlette'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"
 
 
 def test_the_port_is_free_afterwards():
@@ -220,6 +276,8 @@ def test_forever_ends_with_its_task():
 _PROGRAM = """
 import sys
 from openai_async.server import run_server
+
+pytestmark = pytest.mark.sockets
 run_server(port=0, ready=lambda url: print(url, flush=True))
 print("closed", flush=True)
 """

@@ -13,6 +13,8 @@ def test_names_are_found_without_sentence_starts():
     hints = Hints("What is the weather in New York? Use celsius. Tell Ada.")
 
     assert [hints.name() for _ in range(4)] == ["New York", "Ada", "Ada", "Ada"]
+    assert Hints("Weather in Oslo").name() == "Oslo"
+    assert Hints("Oslo").name() == "Oslo"
     assert Hints("nothing here").name() is None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import jsonschema
 import pytest
 from hypothesis import given, settings
@@ -158,6 +160,7 @@ def test_rarer_keywords_are_met_too(schema):
         False,
         {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]},
         {"$ref": "#"},
+        {"anyOf": [{"$ref": "#"}, {"type": "string"}]},
         {"$ref": "#/$defs/nothing"},
         {"$ref": "https://example.org/schema.json"},
         {"type": "string", "pattern": "(?=a)b"},
@@ -173,12 +176,35 @@ def test_rarer_keywords_are_met_too(schema):
         {"type": "object", "properties": 1},
         {"allOf": [{"type": "string"}, {"type": "array"}]},
         {"not": {}},
+        {"$ref": "#/$defs/0", "$defs": {**{str(n): {"$ref": f"#/$defs/{n + 1}"} for n in range(150)}, "150": True}},
     ],
 )
 def test_what_can_not_be_met_is_said(schema):
     """Contradictions, endless recursion and nonsense raise one error, with a reason."""
     with pytest.raises(UnmetSchemaError, match=r"\w"):
         value_for(schema, dice=Dice(1))
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        ("date", r"\d{4}-\d\d-\d\d"),
+        ("time", r"\d\d:\d\d:\d\dZ"),
+        ("date-time", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
+        ("duration", r"P\d+DT\d+H"),
+        ("email", r"\w+\.\w+@example\.org"),
+        ("hostname", r"\w+\.example\.org"),
+        ("ipv4", r"192\.0\.2\.\d{1,3}"),
+        ("ipv6", r"2001:db8::[0-9a-f]{1,4}"),
+        ("uuid", r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}"),
+        ("uri", r"https://example\.org/\w+"),
+        ("uri-reference", r"/\w+"),
+    ],
+)
+def test_formats_are_kept(name, pattern):
+    """Texts of a known format look like it, and name only places reserved for examples."""
+    for seed in range(20):
+        assert re.fullmatch(pattern, value_for({"type": "string", "format": name}, dice=Dice(seed)))
 
 
 def test_the_same_dice_give_the_same_value():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openai_async.server.schemas import fits, is_list, is_object, resolve
@@ -70,6 +70,7 @@ def _combined(inner):
 _SCHEMAS = st.recursive(st.booleans() | st.fixed_dictionaries({}, optional=_KEYWORDS), _combined, max_leaves=4)
 
 
+@settings(max_examples=500)
 @given(_SCHEMAS, _SCHEMAS.filter(lambda schema: "$ref" not in repr(schema)), _VALUES)
 def test_agrees_with_jsonschema(schema, named, value):
     """For any schema of the keywords that are known, the answer is that of the reference implementation."""

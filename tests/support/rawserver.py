@@ -16,12 +16,15 @@ import threading
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import Any, Self
 
+import trustme
+
 __all__ = [
     "Handler",
     "Peer",
     "RawRequest",
     "RawServer",
     "answer",
+    "certificates",
     "chunk",
     "completion",
     "event",
@@ -193,6 +196,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def certificates() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """TLS contexts of a server on 127.0.0.1 and of clients that trust it, by an authority made for the occasion."""
+    authority = trustme.CA()
+    server, client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    authority.configure_trust(client)
+    return server, client
 
 
 # Bodies.

@@ -53,9 +53,13 @@ CASES = [
     Case("CR LF CR", b"data: a\r\n\rdata: b\n\r", [_event("a"), _event("b")]),
     Case("CR alone ends the last block", b"data: a\r\r", [_event("a")]),
     Case("blank lines everywhere", b"\n\r\n\rdata: a\n\n\n\r\ndata: b\r\r\r", [_event("a"), _event("b")]),
-    Case("other separators are no line ends", "data: a\x0b\x0c\x85\u2028\u2029b\n\n".encode(), [
-        _event("a\x0b\x0c\x85\u2028\u2029b"),
-    ]),  # fmt: skip
+    Case(
+        "other separators are no line ends",
+        "data: a\x0b\x0c\x85\u2028\u2029b\n\n".encode(),
+        [
+            _event("a\x0b\x0c\x85\u2028\u2029b"),
+        ],
+    ),  # fmt: skip
     # Comments.
     Case("format-comments", b": one\ndata: a\n:two\n:\ndata: b\n: data: c\n\n", [_event("a\nb")]),
     Case("a comment of its own", b": ping\n\ndata: a\n\n:\n\n", [_event("a")]),
@@ -66,9 +70,13 @@ CASES = [
     Case("format-data-before-final-empty-line", b"data: a\n\ndata: b\n", [_event("a")]),
     Case("a last event without its blank line", b"data: a\n\ndata: b", [_event("a")]),
     Case("an event without data", b"event: e\nid: 1\n\n", [], "1"),
-    Case("format-field-parsing", b"data:\0a\n data: b\ndata : c\nDATA: d\ndata\0: e\ndata: f\n\n", [
-        _event("\0a\nf"),
-    ]),  # fmt: skip
+    Case(
+        "format-field-parsing",
+        b"data:\0a\n data: b\ndata : c\nDATA: d\ndata\0: e\ndata: f\n\n",
+        [
+            _event("\0a\nf"),
+        ],
+    ),  # fmt: skip
     Case("format-null-character", b"data: a\0b\n\n", [_event("a\0b")]),
     Case("format-utf-8", "data: ok…€😀\n\n".encode(), [_event("ok…€😀")]),
     Case("bytes that are no UTF-8", b"data: a\xff\xc3b\n\n", [_event(b"a\xff\xc3b")]),
@@ -82,23 +90,47 @@ CASES = [
     Case("an event name that is no UTF-8", b"event: \xff\ndata: a\n\n", [_event("a", "\ufffd")]),
     # Ids.
     Case("format-field-id", b"id: 1\ndata: a\n\ndata: b\n\n", [_event("a", id="1"), _event("b", id="1")], "1"),
-    Case("format-field-id-2, empty resets", b"id: 1\ndata: a\n\nid\ndata: b\n\nid:\n\n", [
-        _event("a", id="1"), _event("b", id=""),
-    ], ""),  # fmt: skip
+    Case(
+        "format-field-id-2, empty resets",
+        b"id: 1\ndata: a\n\nid\ndata: b\n\nid:\n\n",
+        [
+            _event("a", id="1"),
+            _event("b", id=""),
+        ],
+        "",
+    ),  # fmt: skip
     Case("format-field-id-3, of an event without data", b"id: 1\n\ndata: a\n\n", [_event("a", id="1")], "1"),
-    Case("format-field-id-null", b"id: 1\ndata: a\n\nid: 2\0\ndata: b\n\nid: \0\ndata: c\n\n", [
-        _event("a", id="1"), _event("b", id="1"), _event("c", id="1"),
-    ], "1"),  # fmt: skip
+    Case(
+        "format-field-id-null",
+        b"id: 1\ndata: a\n\nid: 2\0\ndata: b\n\nid: \0\ndata: c\n\n",
+        [
+            _event("a", id="1"),
+            _event("b", id="1"),
+            _event("c", id="1"),
+        ],
+        "1",
+    ),  # fmt: skip
     Case("the last id of an event counts", b"id: 1\ndata: a\nid: 2\n\n", [_event("a", id="2")], "2"),
     Case("the id of an unfinished event", b"data: a\n\nid: 1\ndata: b\n", [_event("a")]),
-    Case("an id before one blank line more", b"id: 1\ndata: a\n\n\ndata: b\n\n", [
-        _event("a", id="1"), _event("b", id="1"),
-    ], "1"),  # fmt: skip
+    Case(
+        "an id before one blank line more",
+        b"id: 1\ndata: a\n\n\ndata: b\n\n",
+        [
+            _event("a", id="1"),
+            _event("b", id="1"),
+        ],
+        "1",
+    ),  # fmt: skip
     # Reconnection time.
     Case("format-field-retry", b"retry: 3000\ndata: a\n\n", [_event("a")], retry=3000),
-    Case("format-field-retry-bogus", b"retry: 3000\nretry: 1e3\nretry: -7\nretry:  5\ndata: a\n\n", [
-        _event("a"),
-    ], retry=3000),  # fmt: skip
+    Case(
+        "format-field-retry-bogus",
+        b"retry: 3000\nretry: 1e3\nretry: -7\nretry:  5\ndata: a\n\n",
+        [
+            _event("a"),
+        ],
+        retry=3000,
+    ),  # fmt: skip
     Case("format-field-retry-empty", b"retry: 3000\nretry\nretry:\ndata: a\n\n", [_event("a")], retry=3000),
     Case("a retry of its own", b"retry: 1\n\nretry: 2\n\n", [], retry=2),
     Case("a retry in other digits", "retry: ٣\ndata: a\n\n".encode(), [_event("a")]),
@@ -106,12 +138,23 @@ CASES = [
     # Unknown fields.
     Case("format-field-unknown", b"date: x\ndata: a\nfoo\nda ta: b\n: c\n\n", [_event("a")]),
     # What the API sends, and what proxies add to it.
-    Case("the API", b'data: {"a":1}\n\ndata: {"b":[]}\n\ndata: [DONE]\n\n', [
-        _event('{"a":1}'), _event('{"b":[]}'), _event("[DONE]"),
-    ]),  # fmt: skip
-    Case("a proxy's keep-alives", b": ping\n\ndata: a\n\n: ping\n\ndata: b\n\nevent: ping\n\n", [
-        _event("a"), _event("b"),
-    ]),  # fmt: skip
+    Case(
+        "the API",
+        b'data: {"a":1}\n\ndata: {"b":[]}\n\ndata: [DONE]\n\n',
+        [
+            _event('{"a":1}'),
+            _event('{"b":[]}'),
+            _event("[DONE]"),
+        ],
+    ),  # fmt: skip
+    Case(
+        "a proxy's keep-alives",
+        b": ping\n\ndata: a\n\n: ping\n\ndata: b\n\nevent: ping\n\n",
+        [
+            _event("a"),
+            _event("b"),
+        ],
+    ),  # fmt: skip
     Case("a web page", b"<!doctype html>\n<title>Bad gateway</title>\n\n<p>data: none</p>\n\n", []),
 ]
 
