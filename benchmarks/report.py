@@ -125,7 +125,7 @@ def _sentences(result: Result) -> Iterator[str]:
             "the fastest contestant."
         )
     elif row.unit == "request":
-        yield f"The source took {_seconds(result.source_cpu)} of CPU a {row.unit}, on a core of its own."
+        yield f"The source took {_seconds(result.source_cpu)} of CPU a {row.unit}."
     yield from row.notes
     for goal in row.goals if result.units == row.units else ():  # a goal is set for the work in full
         yield from _judgements(goal, result)

@@ -69,7 +69,7 @@ def _sockets() -> set[str]:
     names: set[str] = set()
     for entry in _DESCRIPTORS.iterdir():
         try:
-            names.add(os.readlink(entry))
+            names.add(str(entry.readlink()))
         except OSError:  # the descriptor that lists the folder itself
             continue
     return {name for name in names if name.startswith("socket:")}

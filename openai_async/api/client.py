@@ -104,7 +104,8 @@ class AsyncOpenAI:
         # garbage collector comes by.
         return AsyncChat(self)
 
-    def _make_headers(self) -> dict[str, str]:
+    def _make_headers(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The headers of plain calls and of streams."""
         own: dict[str, str | None] = {
             "authorization": KEY_PENDING,
             "user-agent": _USER_AGENT,
@@ -112,7 +113,9 @@ class AsyncOpenAI:
             "openai-organization": self.organization,
             "openai-project": self.project,
         }
-        return merge_headers({name: value for name, value in own.items() if value is not None}, self._default_headers)
+        sent = {name: value for name, value in own.items() if value is not None}
+        plain, stream = ({**accept, **sent} for accept in (_PLAIN_HEADERS, _STREAM_HEADERS))
+        return merge_headers(plain, self._default_headers), merge_headers(stream, self._default_headers)
 
     def with_options(
         self,
@@ -155,8 +158,7 @@ class AsyncOpenAI:
         retries = options.get("max_retries")
         idempotency_key = options.get("idempotency_key")
         headers = merge_headers(
-            _STREAM_HEADERS if stream else _PLAIN_HEADERS,
-            self._headers,
+            self._headers[stream],
             {"idempotency-key": idempotency_key} if idempotency_key is not None else None,
             options.get("extra_headers"),
         )

@@ -91,20 +91,22 @@ class ChatStream(Generic[Item]):
             StreamStateError: Another task is reading, or the stream was closed before its end.
         """
         if self._events:
-            return self._events.popleft()  # type: ignore[return-value]  # Item is StreamEvent when there are events
+            # Item is StreamEvent when there are events, and ChatCompletionChunk when there is no builder.
+            return self._events.popleft()  # type: ignore[return-value]  # pyright: ignore[reportReturnType] - see above
         if not self._chunks:
             await self._more()
         chunk = self._hand_out()
         if self._builder is None:
-            return chunk  # type: ignore[return-value]  # Item is ChatCompletionChunk when there is no builder
+            return chunk  # type: ignore[return-value]  # pyright: ignore[reportReturnType] - see above
         self._events.extend(self._builder.events(chunk))
-        return self._events.popleft()  # type: ignore[return-value]  # as above; a chunk causes one event at least
+        # A chunk causes one event at least.
+        return self._events.popleft()  # type: ignore[return-value]  # pyright: ignore[reportReturnType] - see above
 
     def events(self) -> ChatStream[StreamEvent]:
         """Return the same stream, iterating events from the next chunk on."""
         if self._builder is None:
             self._builder = EventBuilder(self._accumulator)
-        return self  # type: ignore[return-value]  # from here on Item is StreamEvent
+        return self  # type: ignore[return-value]  # pyright: ignore[reportReturnType] - from here on Item is StreamEvent
 
     def text(self) -> TextIterator:
         """Return an iterator of the pieces of choice 0's text, empty ones left out."""

@@ -167,8 +167,9 @@ class _Response:
         return f"{how} {where}"
 
     def release(self) -> None:
-        """Let the app end on its own, within bounds, and drop what it still sends."""
-        self._leave(at_once=False)
+        """Let the app end on its own, and drop what it still sends; an answer that goes on is ended."""
+        if not self._whole:
+            self._leave(at_once=False)
 
     def close(self) -> None:
         """Abort; see `Response.close`."""

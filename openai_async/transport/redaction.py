@@ -20,7 +20,7 @@ _MASK = "***"
 
 
 def redact(error: APIError, request: Request) -> None:
-    """Mask the request's keys in the error's message, fields and body."""
+    """Mask the request's keys in the error's message, fields and body; an exception behind it that has one is cut off."""
     # "Bearer sk-…", or Azure's header, which is the bare key.
     values = (request.headers.get("authorization", "").rpartition(" ")[2], request.headers.get("api-key", ""))
     for secret in values:
@@ -35,6 +35,12 @@ def _mask(error: APIError, secret: str) -> None:
     error.headers = _masked(error.headers, secret)
     for name in ("code", "type", "param"):
         setattr(error, name, _masked(getattr(error, name), secret))
+    front: BaseException = error
+    while (behind := front.__cause__ or front.__context__) is not None:
+        if any(isinstance(value, str) and secret in value for value in (*behind.args, *vars(behind).values())):
+            # A JSONDecodeError, for one, has all of the body.
+            front.__cause__ = front.__context__ = None
+        front = behind
 
 
 def _masked(value: Any, secret: str) -> Any:

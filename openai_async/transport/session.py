@@ -37,6 +37,9 @@ _CONNECTIONS = 1000
 # Below the idle limit of common load balancers (AWS 60 s, nginx 75 s), equal to aiohttp's.
 _KEEP_ALIVE = 15.0
 _DNS_CACHE = 300
+# aiohttp's buffer of a body, in bytes. Its own 64 KiB lets a burst pile up to 240 KiB a read, which costs memory pages
+# and garbage collections: 4.0 µs a chunk instead of 3.5.
+_READ_BUFFER = 2**15
 # What the rest of a body may cost after it became uninteresting, before the connection is given up instead.
 _DRAIN_BYTES, _DRAIN_SECONDS = 256 * 1024, 1.0
 
@@ -146,7 +149,12 @@ class AiohttpTransport:
             ssl=self._ssl if self._ssl is not None else True,
         )
         # A jar would replay one tenant's cookies on another's request.
-        session = ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=True)
+        session = ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=True,
+            read_bufsize=_READ_BUFFER,
+        )
         return _Home(session, drains)
 
     def _bury(self) -> None:

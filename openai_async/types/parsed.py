@@ -54,7 +54,8 @@ class ParsedChatCompletionMessage(ChatCompletionMessage, Generic[T]):
         parsed: The content as an object. None: there was no content, it was a refusal, or no type was asked for.
     """
 
-    tool_calls: _ToolCalls | None = None  # type: ignore[assignment]  # narrower elements, as in the official SDK
+    # Narrower elements than the base has, here and below, as in the official SDK.
+    tool_calls: _ToolCalls | None = None  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride] - see above
     parsed: T | None = None
 
     _function_call_type: ClassVar[type[ChatCompletionMessageFunctionToolCall]] = ParsedFunctionToolCall
@@ -69,4 +70,4 @@ class ParsedChoice(Choice, Generic[T]):
 class ParsedChatCompletion(ChatCompletion, Generic[T]):
     """A chat completion with its contents as objects of type `T`."""
 
-    choices: list[ParsedChoice[T]] = []  # type: ignore[assignment]  # narrower elements, as in the official SDK
+    choices: list[ParsedChoice[T]] = []  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride] - see above

@@ -47,11 +47,11 @@ def test_a_proxy_does_not_get_between_us_and_our_own_server(run):
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_json_is_the_same_answer(run):
+def test_json_is_the_same_answer(run, call):
     """The lines of `--json` are chunks that add up to what is printed without it, and to `--no-stream`'s completion."""
-    text = run("chat", "--embedded", "--seed", 7, "Tell me about rivers").stdout
+    text = call("chat", "--embedded", "--seed", 7, "Tell me about rivers").stdout
     lines = run("chat", "--embedded", "--seed", 7, "Tell me about rivers", "--json", "--usage")
-    whole = run("chat", "--embedded", "--seed", 7, "Tell me about rivers", "--json", "--no-stream")
+    whole = call("chat", "--embedded", "--seed", 7, "Tell me about rivers", "--json", "--no-stream")
 
     streamed, plain = joined(lines.stdout), ChatCompletion.from_dict(json.loads(whole.stdout))
     assert len(lines.stdout.splitlines()) > 5
@@ -464,7 +464,7 @@ def test_retries_are_told(terminal, server):
     assert screen.close() == 0
 
 
-def test_reasoning_is_dimmed_on_a_terminal(terminal, run):
+def test_reasoning_is_dimmed_on_a_terminal(terminal, call):
     """Reasoning goes before the answer, dimmed; a pipe gets the answer alone."""
     payloads = [chunk(delta={"reasoning_content": "Hm, "}), chunk(delta={"reasoning_content": "hm."}), chunk("So."),
                 chunk(finish="stop")]  # fmt: skip
@@ -473,21 +473,21 @@ def test_reasoning_is_dimmed_on_a_terminal(terminal, run):
         assert screen.close() == 0
         dumb = terminal(*at(server.url, "-q", "Hi"), TERM="dumb")
         assert dumb.close() == 0
-        piped = run(*at(server.url, "Hi"))
+        piped = call(*at(server.url, "Hi"))
 
     assert screen.raw == b"\x1b[2mHm, \x1b[0m\x1b[2mhm.\x1b[0m\r\n\r\nSo.\r\n"
     assert dumb.raw == b"So.\r\n"
     assert piped.stdout == b"So.\n"
 
 
-def test_a_server_can_not_steer_the_terminal(terminal, run):
+def test_a_server_can_not_steer_the_terminal(terminal, call):
     """Escape sequences in an answer or an error are shown, not obeyed; a pipe gets the answer as it is."""
     payloads = [chunk("\x1b]0;title\x07\x9b2Jred\r\tx", finish="stop")]
     refusal = answer({"error": {"message": "\x1b[2Jno"}}, 400)
     with in_thread(RawServer(sse(payloads), sse(payloads), refusal)) as server:
         screen = terminal(*at(server.url, "-q", "Hi"))
         assert screen.close() == 0
-        piped = run(*at(server.url, "Hi"))
+        piped = call(*at(server.url, "Hi"))
         refused = terminal(*at(server.url, "-q", "Hi"))
         assert refused.close() == 1
 

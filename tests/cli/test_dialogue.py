@@ -93,8 +93,7 @@ def test_ctrl_c_at_the_prompt_drops_the_line(converse):
 
     screen.type("never mind")
     screen.expect("never mind")
-    screen.type(CTRL_C)
-    screen.expect("Ctrl-D ends the conversation")
+    screen.insist(CTRL_C, "\nCtrl-D ends the conversation\n")
     screen.expect("> ")
     screen.type(CTRL_D)
 

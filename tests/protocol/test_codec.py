@@ -241,10 +241,16 @@ def test_what_users_pass(value, written):
 def test_a_message_goes_back():
     """A message of an answer becomes a message parameter again, vendors' keys included, wherever it stands."""
     message = ChatCompletionMessage.from_dict(
-        {"role": "assistant", "content": None, "refusal": None, "reasoning_content": "hm", "tool_calls": [
-            {"id": "c1", "type": "function", "index": 0, "function": {"name": "f", "arguments": "{}"}},
-        ]}
-    )  # fmt: skip
+        {
+            "role": "assistant",
+            "content": None,
+            "refusal": None,
+            "reasoning_content": "hm",
+            "tool_calls": [
+                {"id": "c1", "type": "function", "index": 0, "function": {"name": "f", "arguments": "{}"}},
+            ],
+        }
+    )
     sent = json.loads(codec.dumps({"messages": [{"role": "user", "content": "x"}, message]}))["messages"][1]
     call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     assert sent == {"role": "assistant", "reasoning_content": "hm", "tool_calls": [call]}

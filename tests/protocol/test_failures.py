@@ -76,14 +76,28 @@ BODIES = {
     "OpenAI": ({"error": {"message": "m", "code": "c"}}, "m", {"message": "m", "code": "c"}),
     "a sentence (vLLM 401)": ({"error": "Unauthorized"}, "Unauthorized", "Unauthorized"),
     "a sentence and more": ({"error": "Too many", "code": "c"}, "Too many", ...),
-    "a code and a sentence": ({"error": "invalid_key", "message": "The key is wrong", "code": "c"}, "The key is wrong", ...),
+    "a code and a sentence": (
+        {"error": "invalid_key", "message": "The key is wrong", "code": "c"},
+        "The key is wrong",
+        ...,
+    ),
     "true and a sentence": ({"error": True, "message": "m", "code": "c"}, "m", ...),
     "false and a sentence": ({"error": False, "message": "m"}, "m", ...),
     "FastAPI's sentence": ({"detail": "Not Found"}, "Not Found", ...),
-    "FastAPI's list": ({"detail": [{"loc": ["body"], "msg": "field required", "type": "missing"}]}, "field required", ...),
-    "Gemini's list": ([{"error": {"code": 400, "message": "m", "status": "INVALID_ARGUMENT"}}], "m", {
-        "code": 400, "message": "m", "status": "INVALID_ARGUMENT",
-    }),  # fmt: skip
+    "FastAPI's list": (
+        {"detail": [{"loc": ["body"], "msg": "field required", "type": "missing"}]},
+        "field required",
+        ...,
+    ),
+    "Gemini's list": (
+        [{"error": {"code": 400, "message": "m", "status": "INVALID_ARGUMENT"}}],
+        "m",
+        {
+            "code": 400,
+            "message": "m",
+            "status": "INVALID_ARGUMENT",
+        },
+    ),
     "a list of errors": ({"error": [{"message": "m"}]}, "m", [{"message": "m"}]),
     "a list of sentences": (["m", "n"], "m", ...),
     "portkey": ({"status": "failure", "message": "m"}, "m", ...),
@@ -92,9 +106,13 @@ BODIES = {
     "no message": ({"error": {"code": "c"}}, "The server gave no message; see the error's body.", {"code": "c"}),
     "an empty message": ({"error": {"message": " ", "detail": "d"}}, "d", {"message": " ", "detail": "d"}),
     "an empty error": ({"error": {}}, "The server gave no message; see the error's body.", ...),
-    "a message of another type": ({"error": {"message": {"a": 1}}}, "The server gave no message; see the error's body.", {
-        "message": {"a": 1},
-    }),  # fmt: skip
+    "a message of another type": (
+        {"error": {"message": {"a": 1}}},
+        "The server gave no message; see the error's body.",
+        {
+            "message": {"a": 1},
+        },
+    ),
     "an empty object": ({}, "The server gave no message; see the error's body.", ...),
     "an empty list": ([], "The server gave no message; see the error's body.", ...),
     "a list of nothing": ([[[]]], "The server gave no message; see the error's body.", ...),
@@ -117,8 +135,12 @@ BODIES = {
         "The server sent a web page; is there a proxy in between, or is base_url wrong?",
         ...,
     ),
-    "JSON in the way of HTML": ({"error": "<html>no"}, "The server sent a web page; is there a proxy in between, or is base_url wrong?", "<html>no"),
-}  # fmt: skip
+    "JSON in the way of HTML": (
+        {"error": "<html>no"},
+        "The server sent a web page; is there a proxy in between, or is base_url wrong?",
+        "<html>no",
+    ),
+}
 
 
 @pytest.mark.parametrize(("body", "message", "kept"), BODIES.values(), ids=BODIES.keys())

@@ -14,8 +14,6 @@ from openai_async.server import Problem, RateLimits, Script, serve
 from openai_async.server.app import create_app
 from openai_async.server.completions import Draft
 
-pytestmark = pytest.mark.sockets
-
 _TOOLS = [
     {
         "type": "function",

@@ -11,8 +11,6 @@ from pydantic import BaseModel
 
 from openai_async.server import Call, Fault, Script, serve
 
-pytestmark = pytest.mark.sockets
-
 _HELLO = [{"role": "user", "content": "Say hello in one short sentence."}]
 _WEATHER = {
     "type": "function",

@@ -15,8 +15,6 @@ from openai_async.server.chunks import DONE, Event
 from openai_async.server.faults import HTML, HangUp, spoiled, spoiled_body
 from openai_async.server.problems import Problem
 
-pytestmark = pytest.mark.sockets
-
 _EVENTS = [
     Event("role", b'{"r":0}'),
     *(Event("token", b'{"t":%d}' % number) for number in range(3)),

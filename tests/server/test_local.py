@@ -79,14 +79,10 @@ def test_without_the_engine_the_error_says_what_to_install(monkeypatch, tmp_path
         asyncio.run(scenario())
 
 
-def _ask(**fields):
-    async def scenario():
-        async with local_model() as url, aiohttp.ClientSession() as session:
-            body = {"model": "local", "temperature": 0, "max_tokens": 64, **fields}
-            async with session.post(url + "/chat/completions", json=body) as response:
-                return await response.json() if not fields.get("stream") else await response.text()
-
-    return asyncio.run(scenario())
+async def _ask(session, url, **fields):
+    body = {"model": "local", "temperature": 0, "max_tokens": 32, **fields}
+    async with session.post(url + "/chat/completions", json=body) as response:
+        return await (response.text() if fields.get("stream") else response.json())
 
 
 @pytest.mark.real
@@ -110,9 +106,13 @@ def test_a_file_that_is_no_model_is_an_error(tmp_path, capfd):
 def test_the_model_answers_quietly(capfd):
     """The model answers in text, streams, and writes nothing to the terminal."""
     messages = [{"role": "user", "content": "Say hello in one short sentence."}]
-    whole = _ask(messages=messages)
-    streamed = _ask(messages=messages, stream=True)
 
+    async def scenario():
+        async with local_model() as url, aiohttp.ClientSession() as session:
+            whole = await _ask(session, url, messages=messages)
+            return whole, await _ask(session, url, messages=messages, stream=True)
+
+    whole, streamed = asyncio.run(scenario())
     assert whole["choices"][0]["message"]["content"]
     assert streamed.rstrip().endswith("data: [DONE]")
     assert capfd.readouterr() == ("", "")
@@ -130,11 +130,18 @@ def test_our_template_makes_it_call_tools_and_use_their_results():
             "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
         },
     }
-    messages = [{"role": "user", "content": "What is the weather in Paris?"}]
-    message = _ask(messages=messages, tools=[tool])["choices"][0]["message"]
-    (call,) = message["tool_calls"]
-    messages += [message, {"role": "tool", "tool_call_id": call["id"], "content": "18 degrees and sunny"}]
 
-    assert call["function"]["name"] == "get_weather"
-    assert "Paris" in call["function"]["arguments"]
-    assert "18" in _ask(messages=messages, tools=[tool])["choices"][0]["message"]["content"]
+    async def scenario():
+        messages = [{"role": "user", "content": "What is the weather in Paris?"}]
+        async with local_model() as url, aiohttp.ClientSession() as session:
+            message = (await _ask(session, url, messages=messages, tools=[tool]))["choices"][0]["message"]
+            (call,) = message["tool_calls"]
+            messages += [message, {"role": "tool", "tool_call_id": call["id"], "content": "18 degrees and sunny"}]
+            return call["function"], (await _ask(session, url, messages=messages, tools=[tool]))["choices"][0][
+                "message"
+            ]
+
+    function, answer = asyncio.run(scenario())
+    assert function["name"] == "get_weather"
+    assert "Paris" in function["arguments"]
+    assert "18" in answer["content"]

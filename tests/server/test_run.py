@@ -17,6 +17,8 @@ import pytest
 from openai_async.server import Serving, run_server, serve, serve_forever
 from openai_async.server.run import _url
 
+pytestmark = pytest.mark.sockets
+
 
 async def _get(url, path="/models"):
     async with aiohttp.ClientSession() as session, session.get(url + path) as response:
@@ -276,8 +278,6 @@ def test_forever_ends_with_its_task():
 _PROGRAM = """
 import sys
 from openai_async.server import run_server
-
-pytestmark = pytest.mark.sockets
 run_server(port=0, ready=lambda url: print(url, flush=True))
 print("closed", flush=True)
 """

@@ -103,7 +103,7 @@ def _containers(inner):
 _SCHEMAS = st.recursive(_LEAVES, _containers, max_leaves=10).filter(lambda schema: isinstance(schema, dict))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=max(300, settings().max_examples))
 @given(_SCHEMAS, st.integers(0, 2**32), st.sampled_from(["", "Paris, 7 people, Ada Lovelace; unit a"]))
 def test_values_fit_their_schemas(schema, seed, text):
     """For any schema that can be met, the value fits, recursion, alternatives and hints included."""

@@ -70,7 +70,7 @@ def _combined(inner):
 _SCHEMAS = st.recursive(st.booleans() | st.fixed_dictionaries({}, optional=_KEYWORDS), _combined, max_leaves=4)
 
 
-@settings(max_examples=500)
+@settings(max_examples=max(150, settings().max_examples))
 @given(_SCHEMAS, _SCHEMAS.filter(lambda schema: "$ref" not in repr(schema)), _VALUES)
 def test_agrees_with_jsonschema(schema, named, value):
     """For any schema of the keywords that are known, the answer is that of the reference implementation."""

@@ -59,7 +59,7 @@ CASES = [
         [
             _event("a\x0b\x0c\x85\u2028\u2029b"),
         ],
-    ),  # fmt: skip
+    ),
     # Comments.
     Case("format-comments", b": one\ndata: a\n:two\n:\ndata: b\n: data: c\n\n", [_event("a\nb")]),
     Case("a comment of its own", b": ping\n\ndata: a\n\n:\n\n", [_event("a")]),
@@ -76,7 +76,7 @@ CASES = [
         [
             _event("\0a\nf"),
         ],
-    ),  # fmt: skip
+    ),
     Case("format-null-character", b"data: a\0b\n\n", [_event("a\0b")]),
     Case("format-utf-8", "data: ok…€😀\n\n".encode(), [_event("ok…€😀")]),
     Case("bytes that are no UTF-8", b"data: a\xff\xc3b\n\n", [_event(b"a\xff\xc3b")]),
@@ -98,7 +98,7 @@ CASES = [
             _event("b", id=""),
         ],
         "",
-    ),  # fmt: skip
+    ),
     Case("format-field-id-3, of an event without data", b"id: 1\n\ndata: a\n\n", [_event("a", id="1")], "1"),
     Case(
         "format-field-id-null",
@@ -109,7 +109,7 @@ CASES = [
             _event("c", id="1"),
         ],
         "1",
-    ),  # fmt: skip
+    ),
     Case("the last id of an event counts", b"id: 1\ndata: a\nid: 2\n\n", [_event("a", id="2")], "2"),
     Case("the id of an unfinished event", b"data: a\n\nid: 1\ndata: b\n", [_event("a")]),
     Case(
@@ -120,7 +120,7 @@ CASES = [
             _event("b", id="1"),
         ],
         "1",
-    ),  # fmt: skip
+    ),
     # Reconnection time.
     Case("format-field-retry", b"retry: 3000\ndata: a\n\n", [_event("a")], retry=3000),
     Case(
@@ -130,7 +130,7 @@ CASES = [
             _event("a"),
         ],
         retry=3000,
-    ),  # fmt: skip
+    ),
     Case("format-field-retry-empty", b"retry: 3000\nretry\nretry:\ndata: a\n\n", [_event("a")], retry=3000),
     Case("a retry of its own", b"retry: 1\n\nretry: 2\n\n", [], retry=2),
     Case("a retry in other digits", "retry: ٣\ndata: a\n\n".encode(), [_event("a")]),
@@ -146,7 +146,7 @@ CASES = [
             _event('{"b":[]}'),
             _event("[DONE]"),
         ],
-    ),  # fmt: skip
+    ),
     Case(
         "a proxy's keep-alives",
         b": ping\n\ndata: a\n\n: ping\n\ndata: b\n\nevent: ping\n\n",
@@ -154,7 +154,7 @@ CASES = [
             _event("a"),
             _event("b"),
         ],
-    ),  # fmt: skip
+    ),
     Case("a web page", b"<!doctype html>\n<title>Bad gateway</title>\n\n<p>data: none</p>\n\n", []),
 ]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from support.rawserver import Handler, Peer, RawServer, answer, event, hello, in_thread, sse
+from support.rawserver import Handler, Peer, RawServer, answer, certificates, event, hello, in_thread, sse
 
 from openai_async.errors import APIConnectionError, APITimeoutError, OpenAIError
 from openai_async.transport import connector as connectors
@@ -535,14 +535,26 @@ def test_loop_that_ends_in_the_middle_of_a_stream() -> None:
         del kept
 
 
-def test_loop_that_is_closed_without_ado() -> None:
+@pytest.mark.parametrize("secure", [False, True])
+def test_loop_that_is_closed_without_ado(secure: bool) -> None:  # noqa: FBT001 - a column of the table
     """A loop that just stops, as old programs do it, leaves sockets that the next loop's first request closes."""
-    with in_thread(RawServer(sse(hello(), ending="nothing"), answer(b"{}"))) as server:
-        transport = AiohttpTransport()
+    context, trusting = certificates() if secure else (None, None)
+
+    async def either(peer: Peer) -> None:
+        await (sse(hello(), ending="nothing") if "x-stay" in peer.request.headers else answer(b"{}"))(peer)
+
+    with in_thread(RawServer(either, context=context)) as server:
+        transport = AiohttpTransport(ssl=trusting)
         loop = asyncio.new_event_loop()
-        response = loop.run_until_complete(send(transport, server))
+
+        async def leave_two() -> AiohttpResponse:
+            kept, response = await asyncio.gather(send(transport, server), send(transport, server, **{"x-stay": "1"}))
+            await body(kept)
+            return response
+
+        response = loop.run_until_complete(leave_two())
         loop.close()
-        assert server.open == 1
+        assert server.open == 2
 
         asyncio.run(fetch(transport, server))
 
