@@ -43,6 +43,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sockets: opens sockets, and has to close every one of them")
 
 
+def pytest_collection_finish() -> None:
+    """Take what importing made out of the collector's sight: looking through it after each test took 30 ms."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     """Run tests marked `anyio` on asyncio, which aiohttp needs."""

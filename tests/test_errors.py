@@ -71,8 +71,8 @@ def test_the_tree_is_the_one_drawn():
 def test_every_error_is_public():
     """Each class, and what its fields are made of, is exported here and from the package itself."""
     assert set(errors.__all__) == {*CLASSES, "Attempt", "TimeoutPhase"}
-    for name in CLASSES:
-        assert getattr(openai_async, name) is CLASSES[name]
+    for name, cls in CLASSES.items():
+        assert getattr(openai_async, name) is cls
         assert name in openai_async.__all__
 
 

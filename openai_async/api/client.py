@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from openai_async.errors import OpenAIError
 from openai_async.transport.exchange import exchange
 from openai_async.transport.message import Request, Response, Transport
+from openai_async.transport.redaction import secrets_of
 from openai_async.transport.timer import Timer
 from openai_async.types.options import Omit, RequestOptions, Timeout, not_given
 from openai_async.version import __version__
 
 from .completions import AsyncChat
 from .request import KEY_PENDING, ApiKey, Plan, build_url, check_base_url, header_value, merge_headers, resolve_key
+from .stream import ChatStream
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -184,14 +186,20 @@ class AsyncOpenAI:
 
     async def _send(self, plan: Plan, accept: Callable[[Response, Timer], Awaitable[T]]) -> T:
         """Send what was planned; see `transport.exchange`."""
+        secrets: tuple[str, ...] = ()
 
         async def prepare(_retries: int) -> Request:
+            nonlocal secrets
             key = self._key if isinstance(self._key, str) else await resolve_key(self._key)
-            return plan.request(header_value("authorization", f"Bearer {key}") if key else None)
+            request = plan.request(header_value("authorization", f"Bearer {key}") if key else None)
+            secrets = secrets_of(request)
+            return request
 
-        return await exchange(
+        answer = await exchange(
             self._transport.get(), prepare, accept, timeout=plan.timeout, max_retries=plan.max_retries
         )
+        _hide(secrets, answer)
+        return answer
 
     # Closing.
 
@@ -248,6 +256,12 @@ def _default_transport(
     from openai_async.transport.session import AiohttpTransport  # noqa: PLC0415 - see above
 
     return AiohttpTransport(session=session, proxy=proxy, ssl=ssl_context, limit=limit)
+
+
+def _hide(secrets: tuple[str, ...], answer: object) -> None:
+    """Tell a stream which keys its errors must not show: it fails where nobody knows the request any more."""
+    if isinstance(answer, ChatStream):
+        answer.secrets = secrets
 
 
 def _checked_key(key: ApiKey | None) -> ApiKey:

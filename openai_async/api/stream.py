@@ -26,6 +26,7 @@ from openai_async.protocol.events import EventBuilder, StreamEvent
 from openai_async.protocol.snapshot import ChatCompletionAccumulator
 from openai_async.protocol.sse import EventParser
 from openai_async.transport.message import Response
+from openai_async.transport.redaction import redact
 from openai_async.transport.timer import Timer
 from openai_async.types.chunk import ChatCompletionChunk
 from openai_async.types.completion import ChatCompletion
@@ -68,6 +69,7 @@ class ChatStream(Generic[Item]):
         self._builder = EventBuilder(self._accumulator) if events else None
         self._chunks: deque[ChatCompletionChunk] = deque()  # decoded, not handed out yet
         self._events: deque[StreamEvent] = deque()  # of the chunk handed out last, not handed out yet
+        self.secrets: tuple[str, ...] = ()  # keys that no error may show
         self._failure: APIError | None = None  # raised once the chunks before it are handed out
         self._chunked = False  # any chunk came
         self._payload = False  # any content came
@@ -294,7 +296,6 @@ class ChatStream(Generic[Item]):
             self._body.release()
         else:
             self._body.close()
-            error.headers, error.request_id = dict(self.response.headers), self.response.request_id
             self._failure = error
 
     def _abort(self) -> None:
@@ -326,6 +327,9 @@ class ChatStream(Generic[Item]):
                 return StreamStateError("The stream was closed before its end; `snapshot` has what was received.")
             elif not isinstance(failure, APITimeoutError | IncompleteStreamError):
                 failure = self._incomplete(failure)
+        if not failure.headers:  # what is raised below this module does not know the response
+            failure.headers, failure.request_id = dict(self.response.headers), self.response.request_id
+        redact(failure, self.secrets)
         if failure.partial is None and self._payload:
             failure.partial = self.snapshot
         self._failure = failure
@@ -335,11 +339,7 @@ class ChatStream(Generic[Item]):
         if cause is None and not self._chunked:
             return not_an_answer(self.response, b"", "an event stream")
         how = cause.message if cause is not None else "the server closed it without an error."
-        error = IncompleteStreamError(
-            f"The stream ended before the answer did: {how}",
-            headers=dict(self.response.headers),
-            request_id=self.response.request_id,
-        )
+        error = IncompleteStreamError(f"The stream ended before the answer did: {how}")
         error.__cause__ = cause
         return error
 

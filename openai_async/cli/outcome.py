@@ -120,6 +120,8 @@ def _message(error: BaseException) -> str:
             text = error.format_message()
         case KeyboardInterrupt():
             text = "stopped"
+        case ModuleNotFoundError(name=str() as module):
+            text = f"{module} is not installed: run pip install '.[cli]' in the project's folder"
         case OSError(strerror=str() as reason):
             text = f"{reason}: {error.filename}" if error.filename else reason
         case OpenAIError() | ImportError() | StoppedError():

@@ -69,20 +69,23 @@ class ChunkDecoder:
             APIError: The event is an error; the class is the one its code or type stands for.
             StreamProtocolError: The data is no JSON object, though nothing marks the event as a keep-alive.
         """
+        strange: msgspec.ValidationError | None = None
         if event.event is None and not self._halves and (self._refusals < _STREAK or self._ask_again()):
             try:
                 chunk = self._strict(event.data)
             except msgspec.ValidationError as refusal:
                 self._refusals += 1
-                if self.deviation is None:
-                    self.deviation = str(refusal)
+                strange = refusal
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 pass
             else:
                 self._refusals = 0
                 if chunk.choices or chunk.object != "error":
                     return chunk
-        return self._second_pass(event)
+        meant = self._second_pass(event)
+        if strange is not None and self.deviation is None and isinstance(meant, ChatCompletionChunk):
+            self.deviation = str(strange)
+        return meant
 
     def _ask_again(self) -> bool:
         self._refusals += 1

@@ -17,7 +17,7 @@ from openai_async.protocol import failures
 from openai_async.types.options import Timeout
 
 from .message import Request, Response, StaleConnectionError, Transport
-from .redaction import redact
+from .redaction import redact, secrets_of
 from .retry import retry_delay
 from .timer import Timer
 
@@ -69,7 +69,7 @@ async def exchange(
             return await _attempt(transport, request, accept, timer)
         except APIError as error:
             if request is not None:
-                redact(error, request)
+                redact(error, secrets_of(request))
             stale = isinstance(error, StaleConnectionError) and not forgiven
             delay = 0.0 if stale else _delay(error, retries, max_retries, timer)
             attempts.append(Attempt(error.message, error.status_code, timer.loop.time() - began, delay))

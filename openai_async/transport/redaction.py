@@ -1,6 +1,6 @@
 """Keys taken out of errors: some servers repeat the key that they refuse.
 
-A request and the error that answered it come in; the error is changed in place. Nothing here looks at requests' bodies.
+Keys and the error that answered them come in; the error is changed in place. Nothing here looks at requests' bodies.
 """
 
 from __future__ import annotations
@@ -12,20 +12,24 @@ from openai_async.protocol.codec import is_array, is_object
 
 from .message import Request
 
-__all__ = ["redact"]
+__all__ = ["redact", "secrets_of"]
 
 # Shorter keys ("k", "none") are placeholders, and may be part of a word.
 _SECRET_LENGTH = 8
 _MASK = "***"
 
 
-def redact(error: APIError, request: Request) -> None:
-    """Mask the request's keys in the error's message, fields and body; an exception behind it that has one is cut off."""
+def secrets_of(request: Request) -> tuple[str, ...]:
+    """Return the keys that a request carries, possibly none."""
     # "Bearer sk-…", or Azure's header, which is the bare key.
     values = (request.headers.get("authorization", "").rpartition(" ")[2], request.headers.get("api-key", ""))
-    for secret in values:
-        if len(secret) >= _SECRET_LENGTH:
-            _mask(error, secret)
+    return tuple(value for value in values if len(value) >= _SECRET_LENGTH)
+
+
+def redact(error: APIError, secrets: tuple[str, ...]) -> None:
+    """Mask keys in the error's message, fields and body; an exception behind it that has one is cut off."""
+    for secret in secrets:
+        _mask(error, secret)
 
 
 def _mask(error: APIError, secret: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from support.rawserver import Peer, RawRequest, RawServer, answer, completion, hello, in_thread, sse
+from support.rawserver import Peer, RawRequest, RawServer, answer, completion, event, hello, in_thread, sse
 from support.scripted import ScriptedResponse, ScriptedTransport
 
 from openai_async import AsyncOpenAI, Timeout, __version__, errors, omit
@@ -32,9 +32,9 @@ async def ask(client: AsyncOpenAI, **options: Any) -> Any:
 
 async def asked(client_options: dict[str, Any] | None = None, **options: Any) -> RawRequest:
     """What one plain call sends."""
-    async with RawServer(answer(completion())) as server:
-        async with AsyncOpenAI(**{"api_key": KEY, "base_url": server.url, **(client_options or {})}) as client:
-            await ask(client, **options)
+    server = RawServer(answer(completion()))
+    async with server, AsyncOpenAI(**{"api_key": KEY, "base_url": server.url, **(client_options or {})}) as client:
+        await ask(client, **options)
     (request,) = server.requests
     return request
 
@@ -74,8 +74,8 @@ async def test_request_as_it_is_sent() -> None:
 async def test_streaming_request() -> None:
     """A streaming call asks for an event stream, unpacked: a packer would hold tokens back."""
     async with RawServer(sse(hello())) as server, AsyncOpenAI(api_key=KEY, base_url=server.url) as client:
-        async with client.chat.completions.create(model="m", messages=MESSAGES, stream=True) as stream:
-            await stream.final()
+        stream = await client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+        await stream.final()
 
     (request,) = server.requests
     assert request.headers["accept"] == "text/event-stream, application/json"
@@ -511,10 +511,7 @@ async def test_stream_outlives_its_client() -> None:
     go = asyncio.Event()
 
     async def paused(peer: Peer) -> None:
-        await sse(hello()[:2], done=False, ending="pause")(peer) if go.is_set() else None
         await peer.head(content_type="text/event-stream", transfer_encoding="chunked")
-        from support.rawserver import event
-
         await peer.chunk(b"".join(map(event, hello()[:2])))
         await go.wait()
         await peer.chunk(b"".join(map(event, [*hello()[2:], "[DONE]"])))
@@ -595,12 +592,25 @@ async def test_keys_are_not_shown(
     assert KEY in server.requests[0].headers["authorization"]
 
 
+@pytest.mark.parametrize("tail", [[REPEATED], [f"not json {KEY}"]], ids=["error", "no json"])
+async def test_keys_are_not_shown_in_the_middle_of_a_stream(tail: list[Any], caplog: pytest.LogCaptureFixture) -> None:
+    """Nor is it shown by what fails after the first token."""
+    caplog.set_level(logging.DEBUG)
+    async with RawServer(sse([*hello()[:2], *tail])) as server, AsyncOpenAI(api_key=KEY, base_url=server.url) as client:
+        stream = await client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+        with pytest.raises(errors.APIError) as caught:
+            await stream.final()
+
+    assert KEY not in visible(caught.value, caplog)
+    assert caught.value.partial is not None
+
+
 async def test_log_of_a_good_call_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """At DEBUG a call that works logs neither its headers nor its bodies."""
     caplog.set_level(logging.DEBUG)
-    async with RawServer(answer(completion("private answer"))) as server:
-        async with AsyncOpenAI(api_key=KEY, base_url=server.url) as client:
-            await client.chat.completions.create(model="m", messages=[{"role": "user", "content": "private question"}])
+    server = RawServer(answer(completion("private answer")))
+    async with server, AsyncOpenAI(api_key=KEY, base_url=server.url) as client:
+        await client.chat.completions.create(model="m", messages=[{"role": "user", "content": "private question"}])
 
     assert KEY not in caplog.text
     assert "private" not in caplog.text

@@ -25,7 +25,7 @@ from openai_async.server import serve
 ROOT = Path(__file__).resolve().parents[2]
 
 # Seconds after which a program that says nothing has failed; never waited for when all is well.
-PATIENCE = 20
+PATIENCE = 45
 
 # Runs a program with Ctrl-C as a shell would, whatever the test run itself does with it; with a terminal as stdin, as
 # that terminal's foreground process.
@@ -79,7 +79,6 @@ def run():
 @pytest.fixture
 def call(monkeypatch, capfd):
     """Do as `run`, in this process: a tenth of the time, for what needs no process of its own."""
-
     before, handlers = dict(os.environ), logging.root.handlers[:]
 
     def call(*words, stdin=b"", **changes):

@@ -62,14 +62,16 @@ def test_the_line_has_what_support_asks_for(capsys):
     )
 
 
-def test_a_file_is_named(capsys):
-    """An error of the system about a file names it."""
+def test_what_is_missing_is_named(capsys):
+    """An error about a file or a library names it."""
     show_error(FileNotFoundError(2, "No such file or directory", "/x"))
     show_error(OSError("odd"))
+    show_error(ModuleNotFoundError("No module named 'uvicorn'", name="uvicorn"))
 
     assert capsys.readouterr().err.splitlines() == [
         "openai-async: error: No such file or directory: /x",
         "openai-async: error: OSError: odd (--debug shows where; please report it)",
+        "openai-async: error: uvicorn is not installed: run pip install '.[cli]' in the project's folder",
     ]
 
 

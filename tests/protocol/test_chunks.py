@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import math
@@ -78,6 +79,15 @@ def test_where_a_stream_leaves_the_schema(data, told):
     assert told in first
     decoder.decode(event({"created": "x"}))
     assert decoder.deviation == first
+
+
+@pytest.mark.parametrize("data", [b"[DONE]", b"", b"{broken", b'{"id":"\xff"}'])
+def test_what_is_no_deviation(data):
+    """The end of the stream, nothing, and bytes that are no strict JSON say nothing of the schema."""
+    decoder = ChunkDecoder()
+    with contextlib.suppress(StreamProtocolError):
+        decoder.decode(event(data))
+    assert decoder.deviation is None
 
 
 def test_a_stream_that_always_deviates():

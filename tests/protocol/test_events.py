@@ -316,8 +316,7 @@ def test_what_events_say_does_not_change(chunks):
     stream = Stream()
     then = []
     for chunk in chunks:
-        for event in stream.add(chunk):
-            then.append([copy.deepcopy(getattr(event, name)) for name in visible(event)])
+        then += [[copy.deepcopy(getattr(event, name)) for name in visible(event)] for event in stream.add(chunk)]
     assert [[getattr(event, name) for name in visible(event)] for event in stream.events] == then
 
 

@@ -515,7 +515,7 @@ MISFITS = [
 ]
 
 
-@pytest.mark.parametrize(("path", "value"), MISFITS, ids=lambda item: str(item))
+@pytest.mark.parametrize(("path", "value"), MISFITS, ids=str)
 @pytest.mark.parametrize("first", [True, False])
 def test_a_misfit_hides_nothing(path, value, first):
     """A value of the wrong type in one chunk does not take the place of what the others said, before or after it."""
