@@ -21,6 +21,8 @@ from hypothesis import HealthCheck, settings
 
 _DESCRIPTORS = Path("/proc/self/fd")  # Linux has it; elsewhere only the warnings are left
 
+_examples = int(os.environ.get("OPENAI_ASYNC_EXAMPLES") or 0)
+
 settings.register_profile(
     "default",
     max_examples=40,
@@ -32,10 +34,10 @@ settings.register_profile(
 settings.register_profile(
     "thorough",
     parent=settings.get_profile("default"),
-    max_examples=int(os.environ.get("OPENAI_ASYNC_EXAMPLES", "0")) or 1,
+    max_examples=_examples or 1,
     derandomize=False,
 )
-settings.load_profile("thorough" if os.environ.get("OPENAI_ASYNC_EXAMPLES") else "default")
+settings.load_profile("thorough" if _examples else "default")
 
 
 def pytest_configure(config: pytest.Config) -> None:

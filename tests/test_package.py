@@ -37,11 +37,18 @@ def test_import_is_light() -> None:
     assert not loaded & _HEAVY
 
 
-def test_types_are_light() -> None:
-    """The types alone load nothing of the network either, not even asyncio."""
-    loaded = set(python("import openai_async.errors as e; import sys; print(*sys.modules)").split())
+def test_first_client_loads_aiohttp() -> None:
+    """Aiohttp loads when a client is made, and not sooner; a client on another transport never loads it."""
+    code = (
+        "import sys\n"
+        "from openai_async import AsyncOpenAI\n"
+        "AsyncOpenAI(api_key='k', transport=object())\n"
+        "print('aiohttp' in sys.modules)\n"
+        "AsyncOpenAI(api_key='k')\n"
+        "print('aiohttp' in sys.modules)\n"
+    )
 
-    assert not loaded & _HEAVY
+    assert python(code).split() == ["False", "True"]
 
 
 def test_every_module_can_be_imported_alone() -> None:

@@ -34,7 +34,7 @@ Examples:
   openai-async chat -m gpt-5.4 -s "Answer in French." "Why is the sky blue?"
   git diff | openai-async chat "Write a commit message for this:"
   openai-async chat --base-url http://127.0.0.1:8080/v1 --api-key '' Hello
-  openai-async chat --json Hello | jq -r '.choices[].delta.content'
+  openai-async chat --json Hello | jq -rj '.choices[].delta.content // empty'
   openai-async chat -p reasoning_effort=low -p tools=@tools.json Hello
 """
 
@@ -49,7 +49,7 @@ Examples:
 @click.option("-s", "--system", metavar="TEXT", help="Instructions that go before the conversation.")
 @click.option("--temperature", type=float, metavar="NUMBER", help="From 0 (always the likeliest word) to 2.")
 @click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="The longest answer.")
-@click.option("--seed", type=int, metavar="N", help="The same seed, the same answer, as far as the server can.")
+@click.option("--seed", type=int, metavar="N", help="The same answer again, as far as the server can.")
 @click.option("--stop", multiple=True, metavar="TEXT", help="Stop before TEXT. May be repeated.")
 @click.option(
     "--n", type=click.IntRange(min=1), metavar="N", help="How many answers; the second and later ones follow."
@@ -66,7 +66,12 @@ Examples:
     "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Limit of a whole call."
 )
 @click.option(
-    "--max-retries", type=click.IntRange(min=0), default=2, show_default=True, metavar="N", help="After failures."
+    "--max-retries",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="Attempts after the first.",
 )
 @click.option("--delay", type=click.FloatRange(min=0), metavar="SECONDS", help="Pause between tokens of --embedded.")
 @click.option("--stream/--no-stream", default=True, help="Show the answer as it comes, or when it is whole.")

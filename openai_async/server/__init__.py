@@ -4,6 +4,7 @@
 a responder, misbehaviour from a `Fault`. Nothing here imports starlette or uvicorn before a server is started.
 """
 
+from .completions import Draft
 from .faults import Fault
 from .limits import RateLimits
 from .problems import Problem
@@ -12,6 +13,7 @@ from .run import Serving, run_server, serve, serve_forever
 
 __all__ = [
     "Call",
+    "Draft",
     "Fault",
     "Problem",
     "RateLimits",

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AppOptions", "create_app"]
 
+# Where the API is: at OpenAI's own place, Groq's, and Azure's, whose deployment is named by `model` all the same.
+_PLACES = ("/v1", "/openai/v1", "/openai/deployments/{deployment}")
+
 # What the list of models shows when every name is a model.
 _ANY_MODEL = "stand-in"
 _MODEL_CREATED = 1_735_689_600
@@ -101,14 +104,12 @@ def create_app(responder: Responder | None = None, **options: Unpack[AppOptions]
     load_sse()
     chat = _Chat(responder or StandIn(), desk, options)
     app = Starlette(
-        routes=[
-            Route("/v1/chat/completions", chat.create, methods=["POST"]),
-            Route("/v1/models", chat.list_models),
-            Route("/v1/models/{name:path}", chat.retrieve_model),
-        ],
+        routes=[route for place in _PLACES for route in chat.routes(place)],
         middleware=[Middleware(Envelope, desk=desk, max_body=options.get("max_body", 32 * 1024 * 1024))],
         exception_handlers={HTTPException: _refuse},
     )
+    # The API has no second name for a place.
+    app.router.redirect_slashes = False
     app.state.desk = desk
     return app
 
@@ -124,6 +125,14 @@ class _Chat:
         self._ping = options.get("ping", 15.0)
         self._send_timeout = options.get("send_timeout", 60.0)
 
+    def routes(self, place: str) -> list[Route]:
+        """Return the routes below a place such as `/v1`."""
+        return [
+            Route(f"{place}/chat/completions", self.create, methods=["POST"]),
+            Route(f"{place}/models", self.list_models),
+            Route(f"{place}/models/{{name:path}}", self.retrieve_model),
+        ]
+
     async def create(self, request: Request) -> ASGIApp:
         """Answer a chat completion request."""
         visit = request.state.visit
@@ -131,13 +140,17 @@ class _Chat:
         asked = read_request(visit.recorded.body, ignore_unknown=self._ignore_unknown)
         self._desk.check_model(asked["model"])
         created = self._desk.created()
+
+        def finished(completion: dict[str, Any]) -> None:
+            self._desk.limits.spend(completion.get("usage", {}).get("total_tokens", 0), now=visit.began)
+
         reply = await unless_gone(lambda: self._reply(asked), desk=self._desk, receive=request.receive)
         if isinstance(reply, _Live) and asked.get("stream"):
-            events = live_events(asked, reply.pieces(), created=created)
+            events = live_events(asked, reply.pieces(), created=created, finished=finished)
         else:
             said = "".join(reply.texts) if isinstance(reply, _Live) else reply
             completion = completion_of(asked, said, created=created)
-            self._desk.limits.spend(completion.get("usage", {}).get("total_tokens", 0), now=visit.began)
+            finished(completion)
             if not asked.get("stream"):
                 body = msgspec.json.encode(completion)
                 if visit.fault is not None:

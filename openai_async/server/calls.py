@@ -18,6 +18,8 @@ from .schema_values import UnmetSchemaError, value_for
 from .schemas import is_object
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from .dice import Dice
 
 __all__ = ["Plan", "calls_for", "function_call_for", "plan_calls", "schema_text"]
@@ -37,13 +39,16 @@ class Plan(msgspec.Struct, frozen=True):
     finish_reason: str = "tool_calls"
 
 
-def plan_calls(request: dict[str, Any], *, text: str, answering: bool) -> Plan:
+def plan_calls(request: dict[str, Any], *, text: str, called: Collection[str] = ()) -> Plan:
     """Decide which tools to call.
+
+    After a tool's result the answer is text. Where a call is forced all the same, it is one of a tool that was not
+    called yet, as long as there is one: so programs that loop until a certain tool is called do not loop for ever.
 
     Args:
         request: The request, with or without `tools`.
         text: The last user message.
-        answering: Whether the conversation ends with tool results: then only a forced call is made again.
+        called: Names of the tools whose results the conversation ends with; empty: it ends with no results.
     """
     tools: list[_Tool] = request.get("tools", [])
     choice: Any = request.get("tool_choice", "auto")
@@ -54,11 +59,12 @@ def plan_calls(request: dict[str, Any], *, text: str, answering: bool) -> Plan:
         allowed = [_key(item) for item in choice["allowed_tools"]["tools"]]
         tools = [tool for tool in tools if _key(tool) in allowed]
         choice = choice["allowed_tools"]["mode"]
-    if choice == "none" or (choice == "auto" and answering):
+    if choice == "none" or (choice == "auto" and called):
         return Plan([])
-    chosen = [tool for tool in tools if _suits(tool[tool["type"]], text)]
+    fresh = [tool for tool in tools if _key(tool)[1] not in called]
+    chosen = [tool for tool in fresh if _suits(tool[tool["type"]], text)]
     if choice == "required" and not chosen:
-        chosen = tools[:1]
+        chosen = fresh[:1] or tools[-1:]
     return Plan(chosen[:1] if request.get("parallel_tool_calls") is False else chosen)
 
 
@@ -87,8 +93,16 @@ def calls_for(plan: Plan, *, text: str, dice: Dice, indexes: dict[str, int]) -> 
     return calls
 
 
-def function_call_for(request: dict[str, Any], *, text: str, answering: bool, dice: Dice) -> dict[str, Any] | None:
+def function_call_for(
+    request: dict[str, Any], *, text: str, called: Collection[str] = (), dice: Dice
+) -> dict[str, Any] | None:
     """Write the single call of the deprecated `functions`; None: a text is the better answer.
+
+    Args:
+        request: The request, with or without `functions`.
+        text: The last user message.
+        called: As in `plan_calls`.
+        dice: Decides what the message does not.
 
     Raises:
         Problem: Status 400; nothing fits the function's schema.
@@ -97,7 +111,7 @@ def function_call_for(request: dict[str, Any], *, text: str, answering: bool, di
     choice: Any = request.get("function_call", "auto")
     if is_object(choice):
         chosen = [function for function in functions if function["name"] == choice["name"]]
-    elif choice == "none" or answering:
+    elif choice == "none" or called:
         chosen = []
     else:
         chosen = [function for function in functions if _suits(function, text)]

@@ -19,7 +19,7 @@ from .dice import Dice
 from .tokens import split_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
 __all__ = ["DONE", "Event", "close_source", "events_of", "live_events"]
 
@@ -170,7 +170,11 @@ def _audio_steps(audio: dict[str, Any]) -> Iterator[_Step]:
 
 
 async def live_events(
-    request: dict[str, Any], pieces: AsyncIterator[str], *, created: int | None = None
+    request: dict[str, Any],
+    pieces: AsyncIterator[str],
+    *,
+    created: int | None = None,
+    finished: Callable[[dict[str, Any]], None] | None = None,
 ) -> AsyncGenerator[Event]:
     """Turn text that is still being written into the events of a stream.
 
@@ -181,6 +185,7 @@ async def live_events(
         request: The request.
         pieces: The text; closed at the end, and when this iterator is closed before it.
         created: As in `head_of`.
+        finished: Called with the completion that was sent once the text is over; None: nobody needs to know.
     """
     writer = _Writer(request, head_of(request, created=created))
     choices = range(request.get("n", 1))
@@ -196,7 +201,10 @@ async def live_events(
     for index in choices:
         yield writer.finish(index, cutter.reason or "stop")
     draft = Draft(content="".join(said), finish_reason=cutter.reason)
-    for event in writer.tail(complete(request, [draft for _ in choices], created=created)):
+    completion = complete(request, [draft for _ in choices], created=created)
+    if finished is not None:
+        finished(completion)
+    for event in writer.tail(completion):
         yield event
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import socket
 import struct
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ import anyio
 
 from .faults import HTML, HangUp
 from .problems import Problem
+from .streams import unless_gone
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -69,7 +71,7 @@ class Envelope:
         try:
             visit.recorded.body = await self._read(receive)
             self._desk.admit(visit)
-            if not await _spoil(visit, send):
+            if not await self._spoil(visit, receive, send):
                 await self._app(scope, receive, send)
         except Problem as problem:
             await _answer(problem, visit, send)
@@ -101,21 +103,21 @@ class Envelope:
             raise Problem(413, text, code="request_too_large")
         return b"".join(parts)
 
-
-async def _spoil(visit: Visit, send: Send) -> bool:
-    """Do what the fault says about the answer as a whole; True: that was the answer."""
-    fault = visit.fault
-    if fault is None:
+    async def _spoil(self, visit: Visit, receive: Receive, send: Send) -> bool:
+        """Do what the fault says about the answer as a whole; True: that was the answer."""
+        fault = visit.fault
+        if fault is None:
+            return False
+        if fault.delay:
+            await unless_gone(lambda: anyio.sleep(fault.delay), desk=self._desk, receive=receive)
+        if fault.drop:
+            raise HangUp
+        if fault.html:
+            await _send(send, fault.status or 200, HTML, {"content-type": "text/html; charset=utf-8"})
+            return True
+        if fault.status is not None:
+            raise fault.problem
         return False
-    await anyio.sleep(fault.delay)
-    if fault.drop:
-        raise HangUp
-    if fault.html:
-        await _send(send, fault.status or 200, HTML, {"content-type": "text/html; charset=utf-8"})
-        return True
-    if fault.status is not None:
-        raise fault.problem
-    return False
 
 
 async def _answer(problem: Problem, visit: Visit, send: Send) -> None:
@@ -143,7 +145,7 @@ async def _hang_up(visit: Visit, receive: Receive) -> None:
     if visit.fault is not None and visit.fault.reset:
         # A linger time of zero turns the close into a reset. A transport without a real socket just closes.
         with contextlib.suppress(OSError, AttributeError):
-            linger = struct.pack("ii", 1, 0)
+            linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         transport.abort()
     else:

@@ -7,6 +7,7 @@ streams.
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = ["Call", "Reply", "Responder", "Script", "StandIn", "completion_of"]
+
+_MOST_BRACES = 100  # places in a message where a schema is looked for
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -75,9 +78,10 @@ class StandIn:
         messages: list[dict[str, Any]] = request["messages"]
         text = next((text_of(m.get("content")) for m in reversed(messages) if m["role"] == "user"), "")
         results = _results(messages)
+        recent = [name for name, _ in results]
         if wants_refusal(text):
             return Draft(refusal=REFUSAL)
-        called = _called(request, text, answering=bool(results), dice=dice)
+        called = _called(request, text, recent=recent, dice=dice)
         if called is not None:
             return called
         structured = _structured(request, text, dice)
@@ -187,15 +191,31 @@ def _results(messages: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(names[m["tool_call_id"]] if m["role"] == "tool" else m["name"], text_of(m.get("content"))) for m in last]
 
 
-def _called(request: dict[str, Any], text: str, *, answering: bool, dice: Dice) -> Draft | None:
+def _called(request: dict[str, Any], text: str, *, recent: list[str], dice: Dice) -> Draft | None:
     """The draft of an answer that calls something; None: it calls nothing."""
-    plan = plan_calls(request, text=text, answering=answering)
+    plan = plan_calls(request, text=text, called=recent)
     if plan.tools:
         indexes = {tool[tool["type"]]["name"]: at for at, tool in enumerate(request["tools"])}
         calls = calls_for(plan, text=text, dice=dice, indexes=indexes)
         return Draft(calls=calls, finish_reason=plan.finish_reason)
-    call = function_call_for(request, text=text, answering=answering, dice=dice)
+    call = function_call_for(request, text=text, called=recent, dice=dice)
     return None if call is None else Draft(function_call=call)
+
+
+def _described_schema(request: dict[str, Any]) -> dict[str, Any] | None:
+    """The JSON schema that a message spells out, as libraries write it for models without `json_schema`; None: none."""
+    decoder = json.JSONDecoder()
+    for message in request["messages"]:
+        text = text_of(message.get("content"))
+        starts = [at for at, character in enumerate(text) if character == "{"]
+        for start in starts[:_MOST_BRACES]:
+            try:
+                found, _ = decoder.raw_decode(text, start)
+            except ValueError:
+                continue
+            if is_object(found) and is_object(found.get("properties")):
+                return found
+    return None
 
 
 def _structured(request: dict[str, Any], text: str, dice: Dice) -> str | None:
@@ -206,6 +226,10 @@ def _structured(request: dict[str, Any], text: str, dice: Dice) -> str | None:
         what = f"response_format '{wrapper['name']}'"
         return schema_text(wrapper["schema"], text=text, dice=dice, what=what, param="response_format")
     if wanted["type"] == "json_object":
+        schema = _described_schema(request)
+        if schema is not None:
+            what = "the answer that your messages describe"
+            return schema_text(schema, text=text, dice=dice, what=what, param="messages")
         answer = {"question": text, "answer": answer_text(text, index=0, verbosity="low", dice=dice)}
         return msgspec.json.encode(answer).decode()
     return None

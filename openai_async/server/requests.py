@@ -226,11 +226,16 @@ def read_request(body: bytes, *, ignore_unknown: bool = False) -> dict[str, Any]
         Problem: Status 400; the body is no JSON object, or not a request that the API would take.
     """
     try:
-        data = _decode(body)
+        return _checked(_decode(body), ignore_unknown=ignore_unknown)
     # msgspec raises the second for bytes that are no UTF-8.
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         text = f"We could not parse the JSON body of your request: {error}. The API expects a JSON object."
         raise Problem(400, text) from error
+    except RecursionError as error:
+        raise Problem(400, "The JSON body of your request is nested too deeply.") from error
+
+
+def _checked(data: Any, *, ignore_unknown: bool) -> dict[str, Any]:
     if not is_object(data):
         raise Problem(400, "The JSON body of your request must be an object.", code="invalid_type")
     request = data

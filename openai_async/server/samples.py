@@ -32,6 +32,7 @@ _BY_NAME: tuple[tuple[frozenset[str], Sequence[str], bool], ...] = (
     (frozenset({"email", "mail"}), ("ada@example.org", "grace@example.org"), False),
     (frozenset({"url", "uri", "link", "website"}), ("https://example.org/",), False),
     (frozenset({"currency"}), ("EUR", "USD", "JPY"), False),
+    (frozenset({"unit", "units"}), ("celsius", "fahrenheit", "metric", "imperial"), False),
     (frozenset({"color", "colour"}), ("blue", "green", "red"), False),
     (frozenset({"date", "day"}), ("2026-03-14", "2026-09-01"), False),
     (frozenset({"time", "hour"}), ("09:30", "17:45"), False),
@@ -105,7 +106,7 @@ def sample_text(name: str, *, dice: Dice, hints: Hints) -> str:
         return hints.text
     for keys, options, personal in _BY_NAME:
         if words & keys:
-            return (hints.name() if personal else None) or dice.pick(options)
+            return (hints.name() if personal else None) or dice.pick(hints.mentioned(options) or options)
     return f"{dice.pick(_WORDS)} {dice.pick(_WORDS)}"
 
 

@@ -28,6 +28,7 @@ _LARGEST = frozenset({"minimum", "exclusiveMinimum", "minLength", "minItems", "m
 _SMALLEST = frozenset({"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains"})
 _LISTS_JOINED = frozenset({"allOf"})
 
+
 def shape_of(node: Schema) -> list[str]:
     """Return the JSON types that a schema without references and alternatives is about, at least one."""
     kinds = node.get("type")

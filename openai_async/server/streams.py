@@ -41,7 +41,7 @@ def load_sse() -> type[EventSourceResponse]:
     The import patches uvicorn's signal handler for the whole process: it happens when the first app is made, not
     before. The watch is replaced because it polls twice a second in a task that outlives the server, follows a flag
     that one signal sets for all later servers of the process, and sees only shutdowns that come by signal. Ours is
-    `Desk.close`.
+    `Desk.close`. The method is private: a test fails when it is no longer called.
     """
     from sse_starlette import EventSourceResponse as Base  # noqa: PLC0415 - see above
 

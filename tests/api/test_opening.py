@@ -208,6 +208,10 @@ class TestStreams:
 
         assert caught.value.request_id == "req-1"
 
+    def test_long_answer_in_one_piece(self) -> None:
+        """A completion that is longer than the look at its beginning is read to its end."""
+        assert text(opened(json.dumps(completion("x" * 5000)).encode(), kind="application/json")) == "x" * 5000
+
     @pytest.mark.parametrize("body", [b": ping\n\n: ping\n\n", b"event: ping\n\n", b"id: 1\n\n", b"data: \n\n"])
     def test_events_that_say_nothing(self, body: bytes) -> None:
         """A stream without a chunk is no answer."""

@@ -373,6 +373,7 @@ def test_events() -> None:
         assert [text(one.snapshot) for one in told if one.type == "chunk"] == ["", "Hel", "Hello", "Hello"]
         assert told[-1].content == "Hello"
         assert text(await stream.final()) == "Hello"
+        assert stream.events() is stream
 
     run(main())
 

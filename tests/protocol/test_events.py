@@ -6,7 +6,7 @@ import copy
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.strategies import CHUNK, streams
 
@@ -310,7 +310,6 @@ def test_chunk_events():
 
 
 @given(chunks=streams())
-@settings(max_examples=25)
 def test_what_events_say_does_not_change(chunks):
     """What an event says right after it happened, it says when all is over."""
     stream = Stream()
@@ -326,7 +325,6 @@ def visible(event):
 
 
 @given(chunks=streams())
-@settings(max_examples=25)
 def test_deltas_and_dones_agree(chunks):
     """The deltas of each text add up to its snapshots and to its done event, which comes once, after all of them."""
     texts: dict[tuple[object, ...], str] = {}
@@ -358,7 +356,6 @@ def test_snapshots_when_the_reader_skips():
 
 
 @given(chunks=streams(), seed=st.integers(0, 5))
-@settings(max_examples=25)
 def test_events_from_the_middle_on(chunks, seed):
     """Whoever asks for events in the middle of a stream gets those that the rest causes, with the same snapshots."""
     middle = min(seed, len(chunks))

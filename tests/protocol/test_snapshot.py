@@ -7,7 +7,7 @@ import json
 import pickle
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.fold import clean, fold
 from support.sse_cases import cuts
@@ -50,7 +50,6 @@ def message(*deltas):
 
 
 @given(chunks=streams())
-@settings(max_examples=80)
 def test_the_completion_is_that_of_a_plain_fold(chunks):
     """Whatever a stream holds, the accumulated completion is what a fold over its plain JSON gives."""
     accumulator = accumulated(chunks)
@@ -60,7 +59,6 @@ def test_the_completion_is_that_of_a_plain_fold(chunks):
 
 
 @given(chunks=streams())
-@settings(max_examples=25)
 def test_every_beginning(chunks):
     """The completion so far is what a fold over the chunks so far gives, and later chunks don't change it."""
     accumulator, decoder = ChatCompletionAccumulator(), ChunkDecoder()
@@ -73,7 +71,6 @@ def test_every_beginning(chunks):
 
 
 @given(chunks=streams(), seed=st.integers(0, 99))
-@settings(max_examples=25)
 def test_from_bytes_cut_anywhere(chunks, seed):
     """The same stream as bytes, cut anywhere, gives the same completion."""
     stream = b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks)
@@ -85,7 +82,6 @@ def test_from_bytes_cut_anywhere(chunks, seed):
 
 
 @given(chunks=streams())
-@settings(max_examples=25)
 def test_the_final_completion_goes_on(chunks):
     """What was accumulated can be written and read again, pickled, copied, and sent back as a message."""
     completion = accumulated(chunks).completion()

@@ -89,6 +89,19 @@ def test_a_clock_dates_the_answers(ask, question):
     assert ask({**question, "stream": True}, clock=lambda: 99.9).chunks[0]["created"] == 99
 
 
+@pytest.mark.parametrize("place", ["/openai/v1", "/openai/deployments/gpt"])
+def test_other_vendors_places_answer_alike(question, place):
+    """Clients that are made for Groq or Azure find the API where they look for it."""
+
+    async def scenario():
+        async with serve() as url, aiohttp.ClientSession() as session:
+            address = url.removesuffix("/v1") + place + "/chat/completions?api-version=2026-01-01"
+            async with session.post(address, json=question, headers={"api-key": "any"}) as response:
+                return (await response.json())["object"]
+
+    assert asyncio.run(scenario()) == "chat.completion"
+
+
 def test_tools_are_called_in_parallel(ask, conforms):
     """Several fitting tools are called at once, and the answer is of the published form."""
     request = {"model": "m", "messages": [{"role": "user", "content": "Weather and time in Rome?"}], "tools": _TOOLS}
@@ -137,6 +150,23 @@ def test_prompts_and_answers_are_spent_from_the_limits(question):
     left, tokens = asyncio.run(scenario())
     assert left == [9, 8]
     assert 800 < tokens < 950
+
+
+def test_live_text_is_spent_too(question):
+    """Tokens of text that was sent as it was written count as well."""
+
+    async def count(request):
+        for number in range(100):
+            yield f" {number}"
+
+    async def scenario():
+        async with serve(count, limits=RateLimits(tokens=1000)) as url, aiohttp.ClientSession() as session:
+            for _ in range(2):
+                async with session.post(url + "/chat/completions", json={**question, "stream": True}) as response:
+                    await response.read()
+            return int(response.headers["x-ratelimit-remaining-tokens"])
+
+    assert asyncio.run(scenario()) < 900
 
 
 def test_enforced_limits_refuse(question):
@@ -193,6 +223,7 @@ def test_models_are_listed(ask, conforms):
     [
         ("/nowhere", "POST", 404, None),
         ("/completions", "POST", 404, None),
+        ("/chat/completions/", "POST", 404, None),
         ("/chat/completions", "PUT", 405, "method_not_supported"),
         ("/models", "POST", 405, "method_not_supported"),
     ],

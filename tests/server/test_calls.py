@@ -21,8 +21,8 @@ _TIME = {"type": "function", "function": {"name": "getLocalTime", "parameters": 
 _SHELL = {"type": "custom", "custom": {"name": "shell", "description": "Runs a command"}}
 
 
-def _names(text, *, answering=False, **fields):
-    plan = plan_calls({"tools": [_WEATHER, _TIME, _SHELL], **fields}, text=text, answering=answering)
+def _names(text, *, called=(), **fields):
+    plan = plan_calls({"tools": [_WEATHER, _TIME, _SHELL], **fields}, text=text, called=called)
     return [tool[tool["type"]]["name"] for tool in plan.tools]
 
 
@@ -61,21 +61,25 @@ def test_choices_are_obeyed():
 
 
 def test_results_are_answered_with_text_unless_a_call_is_forced():
-    """After tool results, only a forced tool is called once more."""
-    assert _names("weather", answering=True) == []
-    assert _names("weather", answering=True, tool_choice="required") == ["get_weather"]
+    """After tool results the answer is text; a forced call goes to a tool that was not called yet, while there is one."""
+    forced = {"tool_choice": "required"}
+
+    assert _names("weather", called=["get_weather"]) == []
+    assert _names("weather", called=["get_weather"], **forced) == ["getLocalTime"]
+    assert _names("weather", called=["get_weather", "getLocalTime"], **forced) == ["shell"]
+    assert _names("weather", called=["get_weather", "getLocalTime", "shell"], **forced) == ["shell"]
 
 
 def test_a_named_call_ends_with_stop():
     """The API's finish reason for a named tool is stop, for others tool_calls."""
     named = {"type": "function", "function": {"name": "get_weather"}}
 
-    assert plan_calls({"tools": [_WEATHER], "tool_choice": named}, text="", answering=False).finish_reason == "stop"
-    assert plan_calls({"tools": [_WEATHER]}, text="weather", answering=False).finish_reason == "tool_calls"
+    assert plan_calls({"tools": [_WEATHER], "tool_choice": named}, text="").finish_reason == "stop"
+    assert plan_calls({"tools": [_WEATHER]}, text="weather").finish_reason == "tool_calls"
 
 
 def _calls(tools, text="What is the weather in Paris?"):
-    plan = plan_calls({"tools": tools, "tool_choice": "required"}, text=text, answering=False)
+    plan = plan_calls({"tools": tools, "tool_choice": "required"}, text=text)
     names = {tool[tool["type"]]["name"]: at for at, tool in enumerate(tools)}
     return calls_for(plan, text=text, dice=Dice(1), indexes=names)
 
@@ -154,15 +158,14 @@ def test_deprecated_functions_are_called_alike():
     """The single function call of old follows the message and `function_call`."""
     functions = [{"name": "get_weather", "parameters": _PLACE}]
 
-    def call(text, *, answering=False, **fields):
-        request = {"functions": functions, **fields}
-        return function_call_for(request, text=text, answering=answering, dice=Dice(1))
+    def call(text, *, called=(), **fields):
+        return function_call_for({"functions": functions, **fields}, text=text, called=called, dice=Dice(1))
 
     assert call("The weather in Rome?") == {"name": "get_weather", "arguments": '{"city":"Rome"}'}
     assert call("Hamlet") is None
     assert call("Hamlet", function_call={"name": "get_weather"})["name"] == "get_weather"
     assert call("The weather in Rome?", function_call="none") is None
-    assert call("The weather in Rome?", answering=True) is None
+    assert call("The weather in Rome?", called=["get_weather"]) is None
 
 
 def test_schema_text_is_compact_json():

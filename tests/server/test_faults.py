@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from openai_async.protocol.sse import EventParser
-from openai_async.server import Fault, serve
+from openai_async.server import Fault, RateLimits, serve
 from openai_async.server.chunks import DONE, Event
 from openai_async.server.faults import HTML, HangUp, spoiled, spoiled_body
 from openai_async.server.problems import Problem
@@ -316,6 +316,27 @@ def test_a_delay_comes_before_the_answer(question):
     status, took = asyncio.run(scenario())
     assert status == 200
     assert took >= 0.05
+
+
+def test_a_delay_ends_when_the_client_leaves(question):
+    """Nobody waits out a delay for a client that has gone."""
+
+    async def scenario():
+        admitted = asyncio.Event()
+
+        class Telling(RateLimits):
+            def check(self, *, now):
+                super().check(now=now)
+                admitted.set()
+
+        async with serve(faults=[Fault(delay=60)], limits=Telling()) as url, aiohttp.ClientSession() as session:
+            call = asyncio.create_task(session.post(url + "/chat/completions", json=question))
+            await admitted.wait()
+            call.cancel()
+            await asyncio.wait_for(url.wait_aborts(), 5)
+            return url.aborts
+
+    assert asyncio.run(scenario()) == 1
 
 
 def test_slow_bytes_are_slow(question):

@@ -12,8 +12,6 @@ import pytest
 
 from openai_async.server.local import LocalModelError, find_model, local_model
 
-pytestmark = pytest.mark.sockets
-
 
 def _installed():
     try:

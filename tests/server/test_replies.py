@@ -115,6 +115,17 @@ def test_json_is_answered_with_an_object():
     assert json.loads(message["content"])["question"] == "Answer in JSON."
 
 
+def test_json_fits_a_schema_that_a_message_spells_out():
+    """In JSON mode, a schema in the messages is obeyed: that is how libraries ask models that know no json_schema."""
+    messages = [
+        {"role": "system", "content": f"Answer {{in}} JSON that fits this schema:\n{json.dumps(_PERSON, indent=2)}\n"},
+        {"role": "user", "content": "Ada Lovelace, 36"},
+    ]
+    message = _message(messages=messages, response_format={"type": "json_object"})
+
+    assert json.loads(message["content"]) == {"name": "Ada Lovelace", "age": 36}
+
+
 def test_schemas_that_can_not_be_met_are_refused():
     """An impossible schema is a bad request."""
     wanted = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"not": {}}}}

@@ -189,6 +189,15 @@ def test_bodies_that_are_no_json_are_refused(body):
     assert caught.value.status == 400
 
 
+@pytest.mark.parametrize("opening", [b"[", b'{"tools":'])
+def test_bodies_that_are_nested_too_deeply_are_refused(opening):
+    """A body that goes a hundred thousand levels down is a bad request, and no failure of the server's."""
+    with pytest.raises(Problem, match="nested too deeply") as caught:
+        read_request(opening * 100_000)
+
+    assert caught.value.status == 400
+
+
 def test_bodies_that_are_no_object_are_refused():
     """JSON that is no object is a bad request."""
     with pytest.raises(Problem, match="must be an object"):

@@ -39,6 +39,7 @@ def test_options_are_mentioned_as_whole_words():
         ("city", "weather in Oslo", "Oslo"),
         ("searchQuery", "cats and dogs", "cats and dogs"),
         ("currency", "", {"EUR", "USD", "JPY"}),
+        ("unit", "in Fahrenheit, please", "fahrenheit"),
         ("lastName", "", {"Lovelace", "Hopper", "Turing", "Noether", "Johnson", "Shannon"}),
     ],
 )

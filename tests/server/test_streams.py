@@ -17,8 +17,6 @@ from openai_async.server.desk import Desk
 from openai_async.server.faults import HangUp
 from openai_async.server.streams import paced, unless_gone
 
-pytestmark = pytest.mark.sockets
-
 
 def _stream(question):
     return {**question, "stream": True}

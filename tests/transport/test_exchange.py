@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from support.clock import run
+from support.clock import VirtualLoop, run
 from support.rawserver import chunk, event
 from support.scripted import EVENT_STREAM, ScriptedResponse, ScriptedTransport
 
@@ -307,6 +307,25 @@ class TestTotalLimit:
 
         assert isinstance(error, errors.APITimeoutError)
         assert (response.closed, response.reads) == (1, 26)
+
+    def test_passes_while_the_loop_is_blocked(self) -> None:
+        """A wait that is overtaken by the limit, because the event loop was busy, ends with the limit's error."""
+
+        async def main() -> errors.APIError:
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, VirtualLoop)
+
+            def block() -> None:
+                loop.now += 100
+
+            transport = ScriptedTransport([refused(500, headers={"retry-after": "5"})])
+            loop.call_later(1, block)
+            with pytest.raises(errors.APITimeoutError) as caught:
+                await exchange(transport, prepare, whole, timeout=Timeout(total=10), max_retries=1)
+            return caught.value
+
+        error = run(main())
+        assert [one.status_code for one in error.attempts] == [500]
 
     def test_is_not_retried(self) -> None:
         """When the total limit passes, that is the end."""

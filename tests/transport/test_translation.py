@@ -7,6 +7,7 @@ import socket
 import ssl
 import traceback
 
+import aiohttp
 import pytest
 from support.rawserver import Handler, Peer, RawServer, answer, certificates, free_port
 
@@ -14,6 +15,7 @@ from openai_async.errors import APIConnectionError, APIResponseValidationError, 
 from openai_async.transport.message import Request
 from openai_async.transport.session import AiohttpTransport
 from openai_async.transport.timer import Timer
+from openai_async.transport.translation import translate_sending_error
 from openai_async.types.options import Timeout
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
@@ -235,6 +237,25 @@ async def test_nothing_that_is_raised_knows_the_key() -> None:
         error = await failure(server.url)
     # The message itself repeats what the server said; `exchange`, which knows the request, takes the key out of it.
     assert SECRET not in repr(error.__cause__) + repr(error.__context__)
+
+
+@pytest.mark.parametrize(
+    ("error", "cls", "told"),
+    [
+        (aiohttp.InvalidURL("x"), OpenAIError, "base_url is no address that a request can go to: 'http://host/v1'"),
+        (aiohttp.NonHttpUrlClientError("x"), OpenAIError, "base_url is no address that a request can go to"),
+        (RuntimeError("odd"), APIConnectionError, "Connection error: RuntimeError: odd"),
+        (TimeoutError(), APIConnectionError, "Connection error: TimeoutError: "),
+        (ConnectionResetError(), APIConnectionError, "http://host:80 closed the connection without an answer."),
+    ],
+)
+def test_rarities(error: Exception, cls: type[OpenAIError], told: str) -> None:
+    """What hardly ever happens is one of our errors too, with the original behind it."""
+    translated = translate_sending_error(error, "http://host/v1", reused=False)
+
+    assert type(translated) is cls
+    assert told in str(translated)
+    assert translated.__cause__ is error
 
 
 def test_free_port_is_free() -> None:
