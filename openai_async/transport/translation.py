@@ -9,6 +9,7 @@ import os
 from ssl import SSLError
 
 import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
 from openai_async.errors import APIConnectionError, APIResponseValidationError, OpenAIError
@@ -49,7 +50,9 @@ def _translated(error: Exception, url: str, *, reused: bool) -> OpenAIError:
     if isinstance(error, aiohttp.ClientConnectorError):
         return APIConnectionError(f"Connection error: {where} can't be reached ({_reason(error)}).")
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | ConnectionError):
-        cls = StaleConnectionError if reused else APIConnectionError
+        # aiohttp puts a response that has begun in the place of the message.
+        begun = isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
+        cls = StaleConnectionError if reused and not begun else APIConnectionError
         return cls(f"Connection error: {where} closed the connection without an answer.")
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return APIConnectionError(f"Connection error: the proxy refused with status {error.status}.")
@@ -71,6 +74,8 @@ def _reason(error: aiohttp.ClientConnectorError) -> str:
 
 def translate_body_error(error: Exception) -> APIConnectionError:
     """Return our error for a body that failed on its way."""
-    if isinstance(error, aiohttp.ContentTypeError | aiohttp.ClientPayloadError):
-        return APIConnectionError(f"Connection error: the body was cut off ({error}).")
+    if isinstance(error.__cause__, ContentEncodingError):
+        return APIConnectionError("Connection error: the body is not compressed as its content-encoding says.")
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return APIConnectionError("Connection error: the server closed the connection in the middle of the body.")
     return APIConnectionError(f"Connection error: the connection broke in the middle of the body ({error!r}).")

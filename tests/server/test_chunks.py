@@ -185,6 +185,41 @@ def test_live_text_holds_back_what_may_be_a_stop_sequence():
     assert _joined(chunks)[0]["content"] == "One Ex"
 
 
+def test_any_iterator_of_text_is_live_text():
+    """What can't be closed, an iterator that is no generator, is read like one."""
+
+    class Pieces:
+        def __init__(self):
+            self.left = ["One", " two"]
+
+        def __aiter__(self):
+            return self
+
+        async def __anext__(self):
+            if not self.left:
+                raise StopAsyncIteration
+            return self.left.pop(0)
+
+    async def collect():
+        return [json.loads(event.data) async for event in live_events(_request(), Pieces()) if event is not DONE]
+
+    assert _joined(asyncio.run(collect()))[0]["content"] == "One two"
+
+
+def test_the_completion_that_was_sent_is_told():
+    """Whoever asks is given the completion of live text when it is over, as a plain answer would have been."""
+    told = []
+
+    async def source():
+        yield "One two three"
+
+    async def collect():
+        return [event async for event in live_events(_request(max_tokens=2), source(), created=1, finished=told.append)]
+
+    asyncio.run(collect())
+    assert told == [complete(_request(max_tokens=2), [Draft(content="One two", finish_reason="length")], created=1)]
+
+
 def test_live_text_has_usage_too():
     """The usage of live text counts what was sent."""
     chunks, _ = _live(_request(stream_options={"include_usage": True}), ["One", " two"])

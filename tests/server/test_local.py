@@ -102,11 +102,14 @@ def test_a_file_that_is_no_model_is_an_error(tmp_path, capfd):
 @pytest.mark.real
 @_needs_model
 def test_the_model_answers_quietly(capfd):
-    """The model answers in text, streams, and writes nothing to the terminal."""
+    """The model answers in text to whoever has the key, streams, and writes nothing to the terminal."""
     messages = [{"role": "user", "content": "Say hello in one short sentence."}]
 
     async def scenario():
-        async with local_model() as url, aiohttp.ClientSession() as session:
+        async with local_model(api_key="right") as url, aiohttp.ClientSession() as session:
+            async with session.post(url + "/chat/completions", json={"messages": messages}) as refused:
+                assert refused.status == 401
+            session.headers["authorization"] = "Bearer right"
             whole = await _ask(session, url, messages=messages)
             return whole, await _ask(session, url, messages=messages, stream=True)
 

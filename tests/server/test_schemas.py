@@ -81,6 +81,37 @@ def test_agrees_with_jsonschema(schema, named, value):
     assert fits(value, schema) is expected
 
 
+@pytest.mark.parametrize(
+    ("value", "schema"),
+    [
+        ({}, {"minProperties": 1}),
+        ({"a": 1, "b": 2}, {"maxProperties": 1}),
+        ({}, {"required": ["a"]}),
+        ({"a": 1}, {"dependentRequired": {"a": ["b"]}}),
+        ({"a": 1}, {"propertyNames": {"maxLength": 0}}),
+        ({"a": 1}, {"patternProperties": {"a": False}}),
+        ({"a": 1}, {"properties": {"a": {"type": "string"}}}),
+        ({"a": 1}, {"additionalProperties": False}),
+        ([], {"minItems": 1}),
+        ([1, 1.0], {"uniqueItems": True}),
+        ([1], {"prefixItems": [{"type": "string"}]}),
+        (["a", 1], {"prefixItems": [True], "items": {"type": "string"}}),
+        (["a"], {"contains": {"type": "integer"}}),
+        ([1, 2], {"contains": {"type": "integer"}, "maxContains": 1}),
+        ("ab", {"maxLength": 1}),
+        ("ab", {"pattern": "^b"}),
+        (3, {"multipleOf": 2}),
+        (0.3, {"multipleOf": 0.2}),
+        (1, {"exclusiveMinimum": 1}),
+        (1, {"maximum": 0.5}),
+    ],
+)
+def test_each_keyword_excludes_something(value, schema):
+    """A value that one keyword rules out does not fit, and the reference implementation agrees."""
+    assert not fits(value, schema)
+    assert not jsonschema.Draft202012Validator(schema).is_valid(value)
+
+
 def test_one_is_not_true():
     """Numbers and booleans are different values, 1 and 1.0 the same."""
     assert not fits(1, {"const": True})

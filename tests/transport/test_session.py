@@ -337,6 +337,24 @@ async def test_kept_connection_that_dies_is_told_apart() -> None:
         await transport.aclose()
 
 
+async def test_kept_connection_that_dies_in_the_middle_is_no_stale_one() -> None:
+    """A kept-alive connection that closes after its answer has begun was not dead: that costs a retry."""
+
+    async def once(peer: Peer) -> None:
+        await answer(b"{}")(peer)
+        await peer.reader.readuntil(b"\r\n\r\n{}")
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Ty")
+        peer.fin()
+
+    async with RawServer(once) as server:
+        transport = AiohttpTransport()
+        await fetch(transport, server)
+        with pytest.raises(APIConnectionError) as caught:
+            await fetch(transport, server)
+        assert type(caught.value) is APIConnectionError
+        await transport.aclose()
+
+
 async def test_connection_closed_while_idle_is_not_used() -> None:
     """A kept-alive connection that the server closed meanwhile costs the next request nothing."""
 
@@ -375,7 +393,7 @@ async def test_short_body_is_an_error() -> None:
 
     async with RawServer(short) as server:
         transport = AiohttpTransport()
-        with pytest.raises(APIConnectionError, match="cut off"):
+        with pytest.raises(APIConnectionError, match="in the middle of the body"):
             await fetch(transport, server)
         await transport.aclose()
 
