@@ -72,9 +72,9 @@ class Call(Coroutine[Any, Any, T_co], Generic[T_co]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         result, self._result = self._result, None
-        aclose = getattr(result, "aclose", None)
-        if aclose is not None:
-            await aclose()
+        # Asked of the class: a completion's own attributes are whatever keys the server sent.
+        if hasattr(result.__class__, "aclose"):
+            await result.aclose()
 
     def __del__(self) -> None:
         if getattr(self, "_coroutine", self) is None:

@@ -88,16 +88,43 @@ class AsyncOpenAI:
         transport: Transport | None = None,
     ) -> None:
         self._key = _checked_key(api_key if api_key is not None else os.environ.get("OPENAI_API_KEY") or None)
-        self.organization = organization or os.environ.get("OPENAI_ORG_ID") or None
-        self.project = project or os.environ.get("OPENAI_PROJECT_ID") or None
-        self.base_url = check_base_url(base_url or os.environ.get("OPENAI_BASE_URL") or _BASE_URL)
-        self.timeout = Timeout() if isinstance(timeout, Omit) else Timeout.of(timeout)
-        self.max_retries = _checked_retries(max_retries)
+        self._organization = organization or os.environ.get("OPENAI_ORG_ID") or None
+        self._project = project or os.environ.get("OPENAI_PROJECT_ID") or None
+        self._base_url = check_base_url(base_url or os.environ.get("OPENAI_BASE_URL") or _BASE_URL)
+        self._timeout = Timeout() if isinstance(timeout, Omit) else Timeout.of(timeout)
+        self._max_retries = _checked_retries(max_retries)
         self._default_headers = dict(default_headers or {})
         self._default_query = dict(default_query or {})
         self._headers = self._make_headers()
         self._transport = _Shared(transport or _default_transport(session, proxy, ssl_context, limit))
         self._deviations: set[str] = set()  # from the published schema, logged already
+
+    # What the client was made with; `with_options` makes one with other settings.
+
+    @property
+    def organization(self) -> str | None:
+        """Sent as `openai-organization`; None: not sent."""
+        return self._organization
+
+    @property
+    def project(self) -> str | None:
+        """Sent as `openai-project`; None: not sent."""
+        return self._project
+
+    @property
+    def base_url(self) -> str:
+        """Where the API is, without a slash at its end."""
+        return self._base_url
+
+    @property
+    def timeout(self) -> Timeout:
+        """The limits of a call, in seconds."""
+        return self._timeout
+
+    @property
+    def max_retries(self) -> int:
+        """Attempts after the first."""
+        return self._max_retries
 
     @property
     def chat(self) -> AsyncChat:
@@ -141,11 +168,11 @@ class AsyncOpenAI:
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin._key = self._key if api_key is None else _checked_key(api_key)
-        twin.organization = organization or self.organization
-        twin.project = project or self.project
-        twin.base_url = check_base_url(base_url) if base_url is not None else self.base_url
-        twin.timeout = self.timeout if isinstance(timeout, Omit) else Timeout.of(timeout)
-        twin.max_retries = self.max_retries if max_retries is None else _checked_retries(max_retries)
+        twin._organization = organization or self.organization
+        twin._project = project or self.project
+        twin._base_url = check_base_url(base_url) if base_url is not None else self.base_url
+        twin._timeout = self.timeout if isinstance(timeout, Omit) else Timeout.of(timeout)
+        twin._max_retries = self.max_retries if max_retries is None else _checked_retries(max_retries)
         twin._default_headers = {**self._default_headers, **(default_headers or {})}
         twin._default_query = {**self._default_query, **(default_query or {})}
         twin._headers = twin._make_headers()
@@ -170,11 +197,11 @@ class AsyncOpenAI:
             url=build_url(self.base_url, path, query),
             headers=headers,
             body=body,
-            timeout=self._timeout(options, stream=stream),
+            timeout=self._limits(options, stream=stream),
             max_retries=self.max_retries if retries is None else _checked_retries(retries),
         )
 
-    def _timeout(self, options: RequestOptions, *, stream: bool) -> Timeout:
+    def _limits(self, options: RequestOptions, *, stream: bool) -> Timeout:
         given = options.get("timeout", not_given)
         timeout = self.timeout if isinstance(given, Omit) else Timeout.of(given)
         if stream:
@@ -224,6 +251,11 @@ class AsyncOpenAI:
     ) -> None:
         await self.close()
 
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_"):
+            raise AttributeError(f"a client's settings don't change; make another with client.with_options({name}=...)")
+        object.__setattr__(self, name, value)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} base_url={self.base_url!r}>"
 
@@ -261,7 +293,7 @@ def _default_transport(
 def _hide(secrets: tuple[str, ...], answer: object) -> None:
     """Tell a stream which keys its errors must not show: it fails where nobody knows the request any more."""
     if isinstance(answer, ChatStream):
-        answer.secrets = secrets
+        answer._secrets = secrets
 
 
 def _checked_key(key: ApiKey | None) -> ApiKey:

@@ -28,6 +28,8 @@ _BODY_SIZE = 64 * 1024 * 1024
 _SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _OTHER_STARTS = (b"{", b"[", b"<")
 _BOM = b"\xef\xbb\xbf"
+# Blank lines before the first event, as keep-alives; more than that many bytes of nothing are no stream.
+_BLANKS_SIZE = 64 * 1024
 
 
 async def read_completion(response: Response, timer: Timer) -> ChatCompletion:
@@ -48,11 +50,12 @@ async def read_completion(response: Response, timer: Timer) -> ChatCompletion:
         completion = codec.decode(body, ChatCompletion)
     except ValueError as error:
         raise not_an_answer(info, body, "a completion in JSON") from error
-    if not completion.choices:
-        # Rare, but an answer (n=0): with an empty list. Without one, it is something else.
+    if not completion.choices or "error" in completion.model_extra or _ends_in_error(completion):
         payload = codec.loads(body)
-        if not codec.is_array(payload.get("choices")):
-            _refuse(payload, body, info, "a completion in JSON")
+        _raise_error(payload, info)
+        # An empty list is an answer, if a rare one (n=0). Without any, it is something else.
+        if not completion.choices and payload.get("choices") != []:
+            raise not_an_answer(info, body, "a completion in JSON")
     if info.request_id is not None:
         completion._response_id = info.request_id
     return completion
@@ -103,7 +106,7 @@ async def _begins_as_stream(stream: ChatStream[Any], response: Response, timer: 
     """
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     head = b""
-    while len(head) < SAMPLE_SIZE:
+    while len(head.lstrip()) < SAMPLE_SIZE and len(head) < _BLANKS_SIZE:
         with timer:
             data = await response.read()
         if not data:
@@ -118,10 +121,10 @@ async def _begins_as_stream(stream: ChatStream[Any], response: Response, timer: 
     except ValueError:
         payload = None
     info = ResponseInfo(response.status, response.headers)
-    if not codec.is_object(payload):
+    if codec.is_object(payload):
+        _raise_error(payload, info)
+    if not codec.is_object(payload) or not payload.get("choices"):
         raise not_an_answer(info, body, "an event stream")
-    if not payload.get("choices"):
-        _refuse(payload, body, info, "an event stream")
     # The server ignored `stream=True`: its completion is handed out as the one chunk that says it all.
     stream._take_whole(as_chunk(payload))
     return False
@@ -133,9 +136,12 @@ def _is_stream(head: bytes, *, said: bool) -> bool:
     return bool(start) and not start.startswith(_OTHER_STARTS) if said else start.startswith(_SSE_STARTS)
 
 
-def _refuse(payload: dict[str, Any], body: bytes, info: ResponseInfo, expected: str) -> None:
-    """Raise for a 200 that holds no choices: the error it holds, or that it holds nothing of use."""
+def _ends_in_error(completion: ChatCompletion) -> bool:
+    return any(choice.finish_reason == "error" for choice in completion.choices)
+
+
+def _raise_error(payload: dict[str, Any], info: ResponseInfo) -> None:
+    """Raise the error that a body of status 200 holds, if it holds one."""
     error = failures.stream_error(payload, None)
     if error is not None:
         raise failures.from_event(error, headers=info.headers)
-    raise not_an_answer(info, body, expected)

@@ -10,9 +10,7 @@ import logging
 import warnings
 from collections import deque
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
-
-from msgspec import UNSET
+from typing import Generic, Self, TypeVar
 
 from openai_async.errors import (
     APIConnectionError,
@@ -21,7 +19,7 @@ from openai_async.errors import (
     IncompleteStreamError,
     StreamStateError,
 )
-from openai_async.protocol.chunks import ChunkDecoder, Done
+from openai_async.protocol.chunks import ChunkDecoder, Done, has_payload
 from openai_async.protocol.events import EventBuilder, StreamEvent
 from openai_async.protocol.snapshot import ChatCompletionAccumulator
 from openai_async.protocol.sse import EventParser
@@ -32,8 +30,9 @@ from openai_async.types.chunk import ChatCompletionChunk
 from openai_async.types.completion import ChatCompletion
 
 from .response import ResponseInfo, Timing, not_an_answer
+from .views import BatchIterator, TextIterator
 
-__all__ = ["BatchIterator", "ChatStream", "TextIterator"]
+__all__ = ["ChatStream"]
 
 Item = TypeVar("Item")
 
@@ -66,10 +65,11 @@ class ChatStream(Generic[Item]):
         self._decoder = ChunkDecoder(headers=response.headers)
         self._deviations = deviations  # those that this client has logged; None: nobody wants to know
         self._accumulator = ChatCompletionAccumulator()
-        self._builder = EventBuilder(self._accumulator) if events else None
+        self._tells_events = events
+        self._builder: EventBuilder | None = None  # of the events so far; None: none yet, or chunks went without
         self._chunks: deque[ChatCompletionChunk] = deque()  # decoded, not handed out yet
         self._events: deque[StreamEvent] = deque()  # of the chunk handed out last, not handed out yet
-        self.secrets: tuple[str, ...] = ()  # keys that no error may show
+        self._secrets: tuple[str, ...] = ()  # keys that no error may show
         self._failure: APIError | None = None  # raised once the chunks before it are handed out
         self._chunked = False  # any chunk came
         self._payload = False  # any content came
@@ -92,22 +92,20 @@ class ChatStream(Generic[Item]):
             APIError: The stream failed; `partial` has what was received.
             StreamStateError: Another task is reading, or the stream was closed before its end.
         """
-        if self._events:
-            # Item is StreamEvent when there are events, and ChatCompletionChunk when there is no builder.
-            return self._events.popleft()  # type: ignore[return-value]  # pyright: ignore[reportReturnType] - see above
-        if not self._chunks:
-            await self._more()
-        chunk = self._hand_out()
-        if self._builder is None:
-            return chunk  # type: ignore[return-value]  # pyright: ignore[reportReturnType] - see above
-        self._events.extend(self._builder.events(chunk))
-        # A chunk causes one event at least.
+        if not self._events:
+            if not self._chunks:
+                await self._more()
+            if not self._tells_events:
+                # Item is ChatCompletionChunk here, and StreamEvent below.
+                return self._hand_out()  # type: ignore[return-value]  # pyright: ignore[reportReturnType] - see above
+            builder = self._builder or EventBuilder(self._accumulator)
+            self._events.extend(builder.events(self._hand_out()))  # one event at least
+            self._builder = builder
         return self._events.popleft()  # type: ignore[return-value]  # pyright: ignore[reportReturnType] - see above
 
     def events(self) -> ChatStream[StreamEvent]:
         """Return the same stream, iterating events from the next chunk on."""
-        if self._builder is None:
-            self._builder = EventBuilder(self._accumulator)
+        self._tells_events = True
         return self  # type: ignore[return-value]  # pyright: ignore[reportReturnType] - from here on Item is StreamEvent
 
     def text(self) -> TextIterator:
@@ -175,7 +173,10 @@ class ChatStream(Generic[Item]):
         self._abort()
 
     async def aclose(self) -> None:
-        """Close the stream; a request under way is aborted. Harmless after the end, and twice."""
+        """Close the stream; a request under way is aborted. Harmless after the end, and twice.
+
+        Chunks that were received before can still be read.
+        """
         self._abort()
 
     async def close(self) -> None:
@@ -274,6 +275,8 @@ class ChatStream(Generic[Item]):
     def _hand_out(self) -> ChatCompletionChunk:
         """Take the next decoded chunk and add it to the snapshot."""
         chunk = self._chunks.popleft()
+        # A builder that misses a chunk would miscount: whoever tells events of this one puts it back.
+        self._builder = None
         try:
             self._accumulator.add(chunk)
         except APIError as error:
@@ -319,8 +322,9 @@ class ChatStream(Generic[Item]):
         failure = self._failure
         if failure is None or isinstance(failure, APIConnectionError):
             # The body ended, cleanly or not. A connection that breaks after the last finish_reason breaks nothing.
-            if self._done and not self._chunked:
-                failure = not_an_answer(self.response, b"data: [DONE]", "a stream with at least one chunk")
+            if self._done and not (self._accumulator.choices or self._accumulator.usage):
+                body = self.snapshot.to_json(indent=None).encode() if self._chunked else b"data: [DONE]"
+                failure = not_an_answer(self.response, body, "a stream with an answer in it")
             elif self._done or self._accumulator.finished:
                 return StopAsyncIteration()
             elif failure is None and self._closed:
@@ -329,7 +333,7 @@ class ChatStream(Generic[Item]):
                 failure = self._incomplete(failure)
         if not failure.headers:  # what is raised below this module does not know the response
             failure.headers, failure.request_id = dict(self.response.headers), self.response.request_id
-        redact(failure, self.secrets)
+        redact(failure, self._secrets)
         if failure.partial is None and self._payload:
             failure.partial = self.snapshot
         self._failure = failure
@@ -342,50 +346,3 @@ class ChatStream(Generic[Item]):
         error = IncompleteStreamError(f"The stream ended before the answer did: {how}")
         error.__cause__ = cause
         return error
-
-
-class TextIterator:
-    """The text of choice 0, piece by piece; see `ChatStream.text`."""
-
-    def __init__(self, stream: ChatStream[Any]) -> None:
-        self._stream = stream
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> str:
-        """Return the next piece, never empty; raises and cancels as `ChatStream.__anext__` does."""
-        stream = self._stream
-        while True:
-            if not stream._chunks:
-                await stream._more()
-            if text := stream._hand_out().text:
-                return text
-
-
-class BatchIterator:
-    """Chunks by socket read; see `ChatStream.batches`."""
-
-    def __init__(self, stream: ChatStream[Any]) -> None:
-        self._stream = stream
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> list[ChatCompletionChunk]:
-        """Return the chunks of the next read, one at least; raises and cancels as `ChatStream.__anext__` does."""
-        stream = self._stream
-        if not stream._chunks:
-            await stream._more()
-        return [stream._hand_out() for _ in range(len(stream._chunks))]
-
-
-def has_payload(chunk: ChatCompletionChunk) -> bool:
-    """Whether the chunk carries anything of the answer: more than a role, metadata or usage."""
-    for choice in chunk.choices:
-        delta = choice.delta
-        if delta.content or delta.tool_calls or choice.finish_reason or delta.refusal or delta.audio:
-            return True
-        if delta.function_call or delta.annotations or (delta._extra is not UNSET and any(delta._extra.values())):
-            return True
-    return False

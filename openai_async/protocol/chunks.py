@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET
 
 from openai_async.errors import StreamProtocolError
 from openai_async.types.chunk import ChatCompletionChunk
@@ -19,7 +20,7 @@ from . import codec, failures
 from .codec import is_array, is_object
 from .sse import ServerSentEvent
 
-__all__ = ["DONE", "ChunkDecoder", "Done", "as_chunk"]
+__all__ = ["DONE", "ChunkDecoder", "Done", "as_chunk", "has_payload"]
 
 
 class Done:
@@ -211,3 +212,14 @@ def _as_delta(choice: dict[str, Any]) -> dict[str, Any]:
         numbered = [{"index": index, **call} if is_object(call) else call for index, call in enumerate(calls)]
         message = {**message, "tool_calls": numbered}
     return {**fields, "delta": message}
+
+
+def has_payload(chunk: ChatCompletionChunk) -> bool:
+    """Whether the chunk carries anything of the answer: more than a role, metadata or usage."""
+    for choice in chunk.choices:
+        delta = choice.delta
+        if delta.content or delta.tool_calls or choice.finish_reason or delta.refusal or delta.audio:
+            return True
+        if delta.function_call or delta.annotations or (delta._extra is not UNSET and any(delta._extra.values())):
+            return True
+    return False

@@ -26,7 +26,7 @@ from .eventtypes import (
     RefusalDoneEvent,
     StreamEvent,
 )
-from .snapshot import ChatCompletionAccumulator, ChoiceSnapshot, text_of
+from .snapshot import ChatCompletionAccumulator, ChoiceSnapshot
 from .text import Text
 from .toolcalls import ToolCalls, ToolCallSnapshot
 
@@ -98,7 +98,7 @@ class EventBuilder:
 
     def _deltas(self, choice: ChunkChoice, snapshot: ChoiceSnapshot, events: list[StreamEvent]) -> None:
         delta, index = choice.delta, snapshot.index
-        added = text_of(delta)
+        added = delta.text
         if added is not None and snapshot.content is not None:
             length = self._grow(snapshot.content, added)
             text = snapshot.content

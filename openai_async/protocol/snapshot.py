@@ -28,12 +28,11 @@ from openai_async.types.completion import (
 )
 
 from .audio import AudioSnapshot
-from .codec import is_array, is_object
 from .extras import Extras
 from .text import Text
 from .toolcalls import ToolCalls
 
-__all__ = ["ChatCompletionAccumulator", "ChoiceSnapshot", "text_of"]
+__all__ = ["ChatCompletionAccumulator", "ChoiceSnapshot"]
 
 # More answers than any server gives; a stream that names more is broken or hostile.
 _MAX_CHOICES = 128
@@ -230,7 +229,7 @@ class ChoiceSnapshot:
 
     def _add_message_extras(self, delta: ChoiceDelta) -> None:
         extra = delta.model_extra
-        text = text_of(delta)
+        text = delta.text
         if delta.content is None and text is not None:
             self.content = self.content or Text()
             self.content.append(text)
@@ -272,21 +271,6 @@ class ChoiceSnapshot:
             refusal=refusal if refusal is None else list(refusal),
             _extra=extra,
         )
-
-
-def text_of(delta: ChoiceDelta) -> str | None:
-    """Return the text that a delta adds to the answer; None: it has no content.
-
-    Mistral's reasoning models send content as a list of parts. The text among them is the text; the list is kept, as
-    `content_parts` of the whole message.
-    """
-    if delta.content is not None or delta._extra is UNSET:
-        return delta.content
-    parts = delta._extra.get("content")
-    if not is_array(parts):
-        return None
-    texts = [part.get("text") for part in parts if is_object(part) and part.get("type") == "text"]
-    return "".join(text for text in texts if isinstance(text, str))
 
 
 class _FunctionCall:

@@ -131,16 +131,12 @@ class EventParser:
         return data
 
     def _read_block(self, block: bytes, events: list[ServerSentEvent]) -> None:
-        """Read a block of lines that two LFs ended; it may hold blank lines at its start."""
+        """Read a block of lines that two LFs ended; a blank line at its start has nothing to dispatch."""
         if len(block) > self.max_event_size:
             raise self._too_large()
         data: list[bytes] = []
         event = ""
         for line in block.split(b"\n"):
-            if not line:
-                # A blank line dispatches. With data it can't stand here: it would have ended the block.
-                event = ""
-                continue
             name, _, value = line.partition(b":")
             if value[:1] == b" ":
                 value = value[1:]

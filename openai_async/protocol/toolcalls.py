@@ -90,8 +90,11 @@ class ToolCallSnapshot:
     @property
     def whole(self) -> bool:
         """Whether the arguments so far are complete JSON."""
+        text = self.text.value()
+        if text.startswith("{") and not text.rstrip().endswith("}"):
+            return False  # without parsing a growing text again and again
         try:
-            codec.loads_strictly(self.text.value().encode())
+            codec.loads_strictly(text.encode())
         except ValueError:
             return False
         return True

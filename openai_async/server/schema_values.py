@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .dice import Dice
 from .patterns import text_matching
@@ -67,6 +67,14 @@ def value_for(schema: Any, *, dice: Dice, hints: Hints | None = None) -> Any:
     raise UnmetSchemaError(reason)
 
 
+class _Place(NamedTuple):
+    """Where a value stands: under which key, how many levels down, and whether it is to be as small as can be."""
+
+    name: str
+    depth: int
+    small: bool
+
+
 class _Writer:
     """One attempt at a value; later attempts take more liberties."""
 
@@ -88,7 +96,7 @@ class _Writer:
         if "enum" in node:
             options = [option for option in node["enum"] if fits(option, node, root=self._root)] or node["enum"]
             return self._dice.pick(self._hints.mentioned(options) or options)
-        return self._KINDS[self._kind(node, small=small)](self, node, name, depth, small)
+        return self._KINDS[self._kind(node, small=small)](self, node, _Place(name, depth, small))
 
     # --- Shape ----------------------------------------------------------------------------------------------
 
@@ -128,17 +136,17 @@ class _Writer:
 
     # --- Scalars --------------------------------------------------------------------------------------------
 
-    def _null(self, _node: Schema, _name: str, _depth: int, _small: bool) -> None:  # noqa: FBT001 - one signature for all kinds
+    def _null(self, _node: Schema, _place: _Place) -> None:
         return None
 
-    def _boolean(self, _node: Schema, _name: str, _depth: int, _small: bool) -> bool:  # noqa: FBT001 - one signature for all kinds
+    def _boolean(self, _node: Schema, _place: _Place) -> bool:
         return self._dice.below(2) == 0
 
-    def _integer(self, node: Schema, name: str, _depth: int, _small: bool) -> int:  # noqa: FBT001 - one signature for all kinds
+    def _integer(self, node: Schema, place: _Place) -> int:
         hint = self._hints.number(lambda number: fits(int(number), node, root=self._root), whole=True)
         if hint is not None:
             return int(hint)
-        low, high = _bounds(node, name)
+        low, high = _bounds(node, place.name)
         low, high = math.ceil(low), math.floor(high)
         low += low == node.get("exclusiveMinimum")
         high -= high == node.get("exclusiveMaximum")
@@ -149,11 +157,11 @@ class _Writer:
         step = int(step)
         return step * self._dice.between(-(-low // step), high // step)
 
-    def _number(self, node: Schema, name: str, _depth: int, _small: bool) -> float:  # noqa: FBT001 - one signature for all kinds
+    def _number(self, node: Schema, place: _Place) -> float:
         hint = self._hints.number(lambda number: fits(number, node, root=self._root), whole=False)
         if hint is not None:
             return hint
-        low, high = _bounds(node, name)
+        low, high = _bounds(node, place.name)
         step = node.get("multipleOf")
         if step is not None:
             return float(step * self._dice.between(math.ceil(low / step), math.floor(high / step)))
@@ -161,7 +169,7 @@ class _Writer:
         candidates = [round(value, digits) for digits in (1, 2, 4, 8)] + [value, (low + high) / 2, low, high]
         return next((item for item in candidates if fits(item, node, root=self._root)), value)
 
-    def _string(self, node: Schema, name: str, _depth: int, _small: bool) -> str:  # noqa: FBT001 - one signature for all kinds
+    def _string(self, node: Schema, place: _Place) -> str:
         low: int = node.get("minLength", 0)
         high: int = node.get("maxLength", max(low, _LONGEST))
         if low > _LONGEST:
@@ -175,21 +183,21 @@ class _Writer:
         make = FORMATS.get(node.get("format", ""))
         if make is not None:
             return make(self._dice)
-        text = sample_text(name, dice=self._dice, hints=self._hints)
+        text = sample_text(place.name, dice=self._dice, hints=self._hints)
         while len(text) < low:
             text += " " + sample_text("", dice=self._dice, hints=self._hints)
         return text if len(text) <= high else text[:high]
 
     # --- Containers -----------------------------------------------------------------------------------------
 
-    def _array(self, node: Schema, name: str, depth: int, small: bool) -> list[Any]:  # noqa: FBT001 - one signature for all kinds
+    def _array(self, node: Schema, place: _Place) -> list[Any]:
         low: int = max(node.get("minItems", 0), node.get("minContains", 1) if "contains" in node else 0)
         if low > _LONGEST:
             raise UnmetSchemaError(f"it wants {low} items, more than {_LONGEST}")
         first: list[Any] = node.get("prefixItems", [])
         inner = node.get("items", True)
-        wanted = low if small else min(max(low, len(first)) + self._dice.below(3), node.get("maxItems", _LONGEST))
-        if not small and wanted == 0 and node.get("maxItems", 1) > 0:
+        wanted = low if place.small else min(max(low, len(first)) + self._dice.below(3), node.get("maxItems", _LONGEST))
+        if not place.small and wanted == 0 and node.get("maxItems", 1) > 0:
             wanted = 1
         if inner is False or math.isinf(self._heights.of(inner)):
             wanted = min(wanted, len(first))
@@ -198,22 +206,22 @@ class _Writer:
             schema = first[index] if index < len(first) else inner
             if "contains" in node and index >= len(first):
                 schema = merged(merged({}, inner), node["contains"])
-            items.append(self._new_item(schema, items if node.get("uniqueItems") else [], name, depth))
+            items.append(self._new_item(schema, items if node.get("uniqueItems") else [], place))
         return items
 
-    def _new_item(self, schema: Any, taken: list[Any], name: str, depth: int) -> Any:
+    def _new_item(self, schema: Any, taken: list[Any], place: _Place) -> Any:
         """Write an item that differs from those in `taken`, if that succeeds soon."""
-        item = self.value(schema, name, depth + 1)
+        item = self.value(schema, place.name, place.depth + 1)
         for _ in range(50):
             if item not in taken:
                 break
-            item = self.value(schema, name, depth + 1)
+            item = self.value(schema, place.name, place.depth + 1)
         return item
 
-    def _object(self, node: Schema, _name: str, depth: int, small: bool) -> dict[str, Any]:  # noqa: FBT001 - one signature for all kinds
+    def _object(self, node: Schema, place: _Place) -> dict[str, Any]:
         properties: dict[str, Any] = node.get("properties", {})
         required: list[str] = list(node.get("required", ()))
-        names = [name for name in properties if name in required or (not small and self._dice.below(4))]
+        names = [name for name in properties if name in required or (not place.small and self._dice.below(4))]
         for name in list(names):
             names.extend(other for other in node.get("dependentRequired", {}).get(name, ()) if other not in names)
         names.extend(name for name in required if name not in names)
@@ -226,8 +234,8 @@ class _Writer:
         for name in names:
             schema = properties.get(name, self._schema_beyond(node, name))
             if name in required or not math.isinf(self._heights.of(schema)):
-                result[name] = self.value(schema, name, depth + 1)
-        return self._filled(result, node, depth)
+                result[name] = self.value(schema, name, place.depth + 1)
+        return self._filled(result, node, place.depth)
 
     def _schema_beyond(self, node: Schema, name: str) -> Any:
         """The schema of a property that `properties` does not list."""

@@ -117,6 +117,7 @@ class EventAnswer:
         fault = visit.fault
         self._ping = ping if fault is None or not fault.sizes else 0
         self._send_timeout = send_timeout
+        self._transport = visit.transport
         self._pieces = _framed(events) if fault is None else spoiled(events, fault)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -148,6 +149,7 @@ class EventAnswer:
 
     async def _counted(self) -> AsyncGenerator[bytes]:
         async for piece in self._pieces:
+            await _until_lost(self._transport)
             yield piece
         self._finished = True
 
@@ -156,6 +158,15 @@ class EventAnswer:
         # It is also called when the server itself has ended the answer.
         if not self._finished:
             self._desk.note_abort()
+
+
+async def _until_lost(transport: Any) -> None:
+    """Return at once unless the connection is broken; then wait to be told, which cancels this.
+
+    A write has failed by then, and asyncio logs a warning for every further one.
+    """
+    if transport is not None and transport.is_closing():
+        await anyio.sleep_forever()
 
 
 def _ping() -> Any:
@@ -187,6 +198,7 @@ class PieceAnswer:
         self._body = body
         self._desk = desk
         self._fault = visit.fault
+        self._transport = visit.transport
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer.
@@ -196,11 +208,13 @@ class PieceAnswer:
         """
         del scope
         headers = [(b"content-type", b"application/json")]
+        transport = self._transport
 
         async def work() -> None:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             async with aclosing(spoiled_body(self._body, self._fault)) as pieces:
                 async for piece in pieces:
+                    await _until_lost(transport)
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
 

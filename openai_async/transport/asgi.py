@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from openai_async.errors import APIConnectionError, OpenAIError
 
-from .message import Request
+from .message import Request, plain_headers
 from .timer import Timer
 
 __all__ = ["ASGIApp", "ASGITransport"]
@@ -51,6 +51,11 @@ class ASGITransport:
         self._client = client
         self._open: set[_Response] = set()
         self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether `aclose` was called; see `Transport.closed`."""
+        return self._closed
 
     async def send(self, request: Request, timer: Timer) -> _Response:
         """Call the app and return its response; see `Transport.send`."""
@@ -128,7 +133,10 @@ class _Response:
         if self._gone.is_set() and not self._whole:
             raise OSError("the client has left")
         if kind == "http.response.start" and not self.status:
-            self.headers = _plain_headers(message.get("headers", ()))
+            self.headers = plain_headers(
+                (bytes(name).decode("latin-1"), bytes(value).decode("latin-1"))
+                for name, value in message.get("headers", ())
+            )
             self.status = message["status"]
             self.began.set()
         elif kind == "http.response.body" and self.status and not self._whole:
@@ -217,11 +225,3 @@ def _scope(request: Request, client: tuple[str, int]) -> dict[str, Any]:
         "client": client,
         "server": (host, port or (443 if url.scheme == "https" else 80)),
     }
-
-
-def _plain_headers(pairs: Any) -> dict[str, str]:
-    plain: dict[str, str] = {}
-    for raw_name, raw_value in pairs:
-        name, value = bytes(raw_name).decode("latin-1").lower(), bytes(raw_value).decode("latin-1")
-        plain[name] = f"{plain[name]}, {value}" if name in plain else value
-    return plain

@@ -28,11 +28,10 @@ _DRAIN_WAIT = 0.005
 class Sending:
     """What the connector tells of one request, found by it through a context variable: aiohttp passes nothing on."""
 
-    __slots__ = ("began", "reused", "timer")
+    __slots__ = ("reused", "timer")
 
     def __init__(self, timer: Timer) -> None:
         self.timer = timer
-        self.began = timer.loop.time()
         self.reused = False
 
 
@@ -61,7 +60,12 @@ class Connector(aiohttp.TCPConnector):
         if self._drains and not self._conns.get(req.connection_key):
             # A stream has just ended: its connection will be free when the last bytes are in, sooner than a new one.
             await asyncio.wait({next(iter(self._drains))}, timeout=_DRAIN_WAIT)
-        connection = await super().connect(req, traces, timeout)
+        warning = self._watch_queue(told.timer)
+        try:
+            connection = await super().connect(req, traces, timeout)
+        finally:
+            if warning is not None:
+                warning.cancel()
         self._note_wait(told)
         told.timer.mark("connected")
         told.timer.enter("first_token")
@@ -76,13 +80,23 @@ class Connector(aiohttp.TCPConnector):
         return await super()._create_connection(req, traces, timeout)
 
     def _note_wait(self, told: Sending) -> None:
-        """Mark the end of the wait for a slot of the pool; the first long one is worth a warning."""
-        if told.timer.phase != "pool":
-            return
-        waited = told.timer.mark("queued") - told.began
-        if waited > _POOL_WARNING and not self._warned:
+        """Mark the end of the wait for a place in the pool."""
+        if told.timer.phase == "pool":
+            told.timer.mark("queued")
+
+    def _watch_queue(self, timer: Timer) -> asyncio.TimerHandle | None:
+        """Have a request warn, the first time that one waits long for a place: while it waits, and perhaps for ever."""
+        if self._warned or not self.limit or len(self._acquired) < self.limit:
+            return None
+        return timer.loop.call_later(_POOL_WARNING, self._warn)
+
+    def _warn(self) -> None:
+        if not self._warned:
             self._warned = True
-            _log.warning("a request waited %.1f s for one of %d connections; raise limit=", waited, self.limit)
+            _log.warning(
+                "a request waits for one of %d connections, all in use; are streams left open? Else raise limit=",
+                self.limit,
+            )
 
     def abandon(self) -> None:
         """Close every connection without awaiting anything; if the event loop is gone, at the socket."""

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from openai_async.errors import APIConnectionError, APIError, Attempt
+from openai_async.errors import APIConnectionError, APIError, APIResponseValidationError, Attempt
 from openai_async.protocol import failures
 from openai_async.types.options import Timeout
 
@@ -72,12 +72,12 @@ async def exchange(
                 redact(error, secrets_of(request))
             stale = isinstance(error, StaleConnectionError) and not forgiven
             delay = 0.0 if stale else _delay(error, retries, max_retries, timer)
+            if transport.closed:
+                delay = None  # by the user, meanwhile: what failed because of it stays failed
             attempts.append(Attempt(error.message, error.status_code, timer.loop.time() - began, delay))
             if delay is None:
                 timer.stop()
-                if len(attempts) > 1:
-                    error.attempts = tuple(attempts)
-                raise
+                raise _final(error, attempts) from error.__cause__
             forgiven = forgiven or stale
             retries += not stale
             _log.info("retrying in %.2f s (retry %d of %d): %s", delay, retries, max_retries, error)
@@ -104,6 +104,16 @@ def _delay(error: APIError, retries: int, allowed: int, timer: Timer) -> float |
     return delay if delay is not None and delay < timer.remaining else None
 
 
+def _final(error: APIError, attempts: list[Attempt]) -> APIError:
+    """The error that the caller gets."""
+    if isinstance(error, StaleConnectionError):
+        # A word between transport and retries: to the caller it is a connection that failed.
+        error = APIConnectionError(error.message)
+    if len(attempts) > 1:
+        error.attempts = tuple(attempts)
+    return error
+
+
 async def _wait(delay: float, timer: Timer, attempts: list[Attempt]) -> None:
     try:
         await timer.sleep(delay)
@@ -126,7 +136,8 @@ async def read_body(response: Response, timer: Timer, *, limit: int, whole: bool
         whole: Whether a cut or longer body is an error; else what came is returned.
 
     Raises:
-        APIConnectionError: The body was cut off, or is longer than `limit`.
+        APIConnectionError: The body was cut off.
+        APIResponseValidationError: It is longer than `limit`.
         APITimeoutError: A limit passed.
     """
     pieces: list[bytes] = []
@@ -142,7 +153,7 @@ async def read_body(response: Response, timer: Timer, *, limit: int, whole: bool
             left -= len(data)
             if left < 0:
                 if whole:
-                    raise APIConnectionError(f"The answer is longer than {limit} bytes.")
+                    raise APIResponseValidationError(f"The answer is longer than {limit} bytes.")
                 response.close()
                 return b"".join(pieces)[:limit]
     except APIConnectionError:

@@ -6,7 +6,7 @@ this process (`transport.asgi`), a test's. Nothing here is tied to a network lib
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -15,7 +15,7 @@ from openai_async.errors import APIConnectionError
 
 from .timer import Timer
 
-__all__ = ["Request", "Response", "StaleConnectionError", "Transport"]
+__all__ = ["Request", "Response", "StaleConnectionError", "Transport", "plain_headers"]
 
 
 class StaleConnectionError(APIConnectionError):
@@ -40,6 +40,19 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     url: str
     headers: Mapping[str, str]
     body: bytes | None = None
+
+    def __repr__(self) -> str:
+        # Neither headers, which hold the key, nor the body: a traceback that shows local variables shows this.
+        return f"<Request {self.method} {self.url}>"
+
+
+def plain_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return headers with their names in lower case and repeated ones joined by a comma (RFC 9110, section 5.3)."""
+    plain: dict[str, str] = {}
+    for name, value in pairs:
+        key = name.lower()
+        plain[key] = f"{plain[key]}, {value}" if key in plain else value
+    return plain
 
 
 class Response(Protocol):
@@ -76,6 +89,11 @@ class Response(Protocol):
 
 class Transport(Protocol):
     """Whatever takes a request somewhere and brings a response."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no further requests: then what failed is not tried again."""
+        ...
 
     async def send(self, request: Request, timer: Timer) -> Response:
         """Send `request` and return the response when its head is here, whatever its status.

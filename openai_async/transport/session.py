@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import warnings
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
+from io import BytesIO
 from ssl import SSLContext
 from weakref import WeakSet
 
@@ -22,7 +23,7 @@ from yarl import URL
 from openai_async.errors import APIConnectionError, OpenAIError
 
 from .connector import Connector, Sending, sending
-from .message import Request
+from .message import Request, plain_headers
 from .proxy import Proxies
 from .sockets import keepalive_socket
 from .timer import Timer
@@ -37,6 +38,7 @@ _CONNECTIONS = 1000
 # Below the idle limit of common load balancers (AWS 60 s, nginx 75 s), equal to aiohttp's.
 _KEEP_ALIVE = 15.0
 _DNS_CACHE = 300
+_LARGE_BODY = 2**20
 # aiohttp's buffer of a body, in bytes. Its own 64 KiB lets a burst pile up to 240 KiB a read, which costs memory pages
 # and garbage collections: 4.0 µs a chunk instead of 3.5.
 _READ_BUFFER = 2**15
@@ -81,6 +83,11 @@ class AiohttpTransport:
         self._homes: dict[asyncio.AbstractEventLoop, _Home] = {}
         self._closed = False
 
+    @property
+    def closed(self) -> bool:
+        """Whether `aclose` was called; see `Transport.closed`."""
+        return self._closed
+
     async def send(self, request: Request, timer: Timer) -> AiohttpResponse:
         """Send `request`; see `Transport.send`."""
         home = await self._home(timer.loop)
@@ -94,7 +101,7 @@ class AiohttpTransport:
                 response = await home.session.request(
                     request.method,
                     url,
-                    data=request.body,
+                    data=_body(request.body),
                     headers=CIMultiDict(request.headers),
                     proxy=self._proxy(url),
                     allow_redirects=False,
@@ -253,13 +260,17 @@ class AiohttpResponse:
         self._owner = owner  # keeps the connections alive, even if the client that made them is dropped
         home.responses.add(self)
         self.status = response.status
-        self.headers = _plain_headers(response.headers)
+        self.headers = plain_headers(response.headers.items())
 
     async def read(self) -> bytes:
         """Return the next bytes; see `Response.read`."""
         try:
             return await self._content.readany()
         except Exception as error:
+            # aiohttp raises before it hands out what it holds: the tokens that came before the connection broke,
+            # perhaps the last of them and [DONE]. They go first, and the error comes with the next read.
+            if self._content._buffer:
+                return self._content._read_nowait(-1)
             raise translate_body_error(error) from error
 
     def release(self) -> None:
@@ -291,9 +302,6 @@ class AiohttpResponse:
         self._response.close()
 
 
-def _plain_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    plain: dict[str, str] = {}
-    for name, value in headers.items():
-        name = name.lower()  # noqa: PLW2901 - one name, one spelling
-        plain[name] = f"{plain[name]}, {value}" if name in plain else value
-    return plain
+def _body(body: bytes | None) -> bytes | BytesIO | None:
+    """The body as aiohttp wants it: of plain bytes above 1 MiB (an image, often) it warns."""
+    return BytesIO(body) if body is not None and len(body) > _LARGE_BODY else body

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET
 
 from .completion import (
     Annotation,
@@ -17,6 +18,7 @@ from .completion import (
     FinishReason,
     ServiceTier,
     reasoning_text,
+    text_of_parts,
 )
 from .model import Model
 from .moderation import Moderation
@@ -93,6 +95,13 @@ class ChoiceDelta(Model):
     tool_calls: list[ChoiceDeltaToolCall] | None = None
 
     @property
+    def text(self) -> str | None:
+        """The text that the delta adds, also where content came as a list of parts (Mistral); None: it has none."""
+        if self.content is not None or self._extra is UNSET:
+            return self.content
+        return text_of_parts(self._extra.get("content"))
+
+    @property
     def reasoning(self) -> str | None:
         """The piece of the model's reasoning, under whichever name the vendor sends it; None: there is none."""
         return reasoning_text(self.model_extra)
@@ -131,6 +140,6 @@ class ChatCompletionChunk(Model):
     def text(self) -> str:
         """The content that this chunk adds to choice 0; empty when there is none."""
         for choice in self.choices:
-            if choice.index == 0:
-                return choice.delta.content or ""
+            if choice.index in (0, -1):  # -1: Bedrock's gateways, where there is but one
+                return choice.delta.text or ""
         return ""

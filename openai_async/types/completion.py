@@ -176,7 +176,7 @@ class ChatCompletionMessage(Model):
         if self.tool_calls:
             self.tool_calls = [_tool_call(call, self._function_call_type) for call in self.tool_calls]
         if self.content is None and self._extra is not UNSET:
-            self.content = _text_of(self._extra.get("content"))
+            self.content = text_of_parts(self._extra.get("content")) or None
 
     @property
     def reasoning(self) -> str | None:
@@ -251,10 +251,19 @@ def _is_typed(part: Any) -> bool:
     return isinstance(part, dict) and isinstance(cast("dict[str, Any]", part).get("type"), str)
 
 
-def _text_of(content: Any) -> str | None:
-    """The text of content that came as a list of parts; None: there is none."""
-    texts = [part["text"] for part in _typed_parts(content) or () if isinstance(part.get("text"), str)]
-    return "".join(texts) if texts else None
+def text_of_parts(content: Any) -> str | None:
+    """Return the text of content that came as a list of parts, as Mistral's reasoning models send it.
+
+    Args:
+        content: What the server sent as `content`. Parts of other types than "text" (their reasoning) are skipped.
+
+    Returns:
+        The texts, joined; None: `content` is no list.
+    """
+    if not isinstance(content, list):
+        return None
+    parts = [cast("dict[str, Any]", part) for part in cast("list[Any]", content) if _is_typed(part)]
+    return "".join(part["text"] for part in parts if part["type"] == "text" and isinstance(part.get("text"), str))
 
 
 # vLLM ≥ 0.9, OpenRouter and Groq say "reasoning", DeepSeek, llama.cpp and older vLLM "reasoning_content".

@@ -220,7 +220,7 @@ class TestStreams:
 
     def test_only_done(self) -> None:
         """Neither is one that only says that it is over."""
-        with pytest.raises(errors.APIResponseValidationError, match="at least one chunk"):
+        with pytest.raises(errors.APIResponseValidationError, match="a stream with an answer in it was expected"):
             opened(b"data: [DONE]\n\n")
 
     def test_stream_without_content(self) -> None:

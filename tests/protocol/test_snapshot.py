@@ -15,7 +15,7 @@ from support.strategies import CHUNK, replaced, streams
 
 from openai_async.errors import StreamProtocolError
 from openai_async.protocol.chunks import ChunkDecoder
-from openai_async.protocol.snapshot import ChatCompletionAccumulator, text_of
+from openai_async.protocol.snapshot import ChatCompletionAccumulator
 from openai_async.protocol.sse import EventParser, ServerSentEvent
 from openai_async.types.chat import ChatCompletionChunk, ChatCompletionMessage, ChoiceDelta
 
@@ -433,8 +433,8 @@ def test_parts():
 )
 def test_the_text_of_a_delta(content, text):
     """A delta's text is its content, or that of its parts; None where there is no content."""
-    assert text_of(ChoiceDelta.from_dict({"content": content})) == text
-    assert text_of(ChoiceDelta.from_dict({"content": content, "x": 1})) == text
+    assert ChoiceDelta.from_dict({"content": content}).text == text
+    assert ChoiceDelta.from_dict({"content": content, "x": 1}).text == text
     assert message({"content": content}).get("content", ...) == (
         text if text is not None else content if content is not None else ...
     )

@@ -76,6 +76,24 @@ def test_leaving_before_the_first_token_stops_the_writing(question):
     assert [asyncio.run(scenario(stream)) for stream in (False, True)] == [1, 1]
 
 
+def test_nothing_is_written_to_a_broken_connection(question, caplog):
+    """A client that leaves in the middle of a burst is noticed at the first failing write: asyncio has no complaint."""
+
+    async def leave(session, url):
+        request = {**question, "messages": [{"role": "user", "content": "Write 2000 words."}], "stream": True}
+        response = await session.post(url + "/chat/completions", json=request)
+        await response.content.readany()
+        response.close()
+
+    async def scenario():
+        async with serve() as url, aiohttp.ClientSession() as session:
+            await asyncio.gather(*[leave(session, url) for _ in range(20)])
+            await asyncio.wait_for(url.wait_aborts(20), 5)
+
+    asyncio.run(scenario())
+    assert [record.message for record in caplog.records] == []
+
+
 def test_finished_streams_are_no_aborts(question):
     """Streams that are read to their end, one after another on one connection, count as none."""
 

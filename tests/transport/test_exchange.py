@@ -482,7 +482,7 @@ class TestBodies:
         """A longer one is an error, and its connection is closed."""
         response = ScriptedResponse(b"12345", b"678901")
 
-        with pytest.raises(errors.APIConnectionError, match="longer than 10 bytes"):
+        with pytest.raises(errors.APIResponseValidationError, match="longer than 10 bytes"):
             self.read(response)
 
         assert (response.closed, response.released) == (1, 0)

@@ -383,6 +383,25 @@ async def test_body_that_breaks_off_is_an_error(ending: str) -> None:
         await transport.aclose()
 
 
+async def test_bytes_before_a_broken_connection_are_read() -> None:
+    """What came before a reset is handed out, though it was not read in time; the error comes after it."""
+    reset = asyncio.Event()
+
+    async def burst(peer: Peer) -> None:
+        await sse(hello(), ending="reset")(peer)
+        reset.set()
+
+    async with RawServer(burst) as server:
+        transport = AiohttpTransport()
+        response = await send(transport, server)
+        await reset.wait()
+        await eventually(lambda: response._content.exception() is not None)
+        assert b"[DONE]" in await response.read()
+        with pytest.raises(APIConnectionError):
+            await response.read()
+        await transport.aclose()
+
+
 async def test_short_body_is_an_error() -> None:
     """A body shorter than its content-length is not whole."""
 
@@ -491,7 +510,7 @@ async def test_full_pool_runs_into_the_pool_limit() -> None:
 async def test_long_wait_for_the_pool_warns_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first request that waits long for a connection is worth a warning, the others are not."""
+    """The first request that waits long for a connection warns while it still waits, the others do not."""
     monkeypatch.setattr(connectors, "_POOL_WARNING", 0.1)  # not to wait for a second
     go = asyncio.Event()
 
@@ -502,15 +521,29 @@ async def test_long_wait_for_the_pool_warns_once(
     async with RawServer(slow) as server:
         transport = AiohttpTransport(limit=1)
         tasks = [asyncio.create_task(fetch(transport, server)) for _ in range(3)]
-        await asyncio.sleep(0.2)  # the wait is what the warning is about
-        go.set()
         with caplog.at_level(logging.WARNING, logger="openai_async"):
+            await eventually(lambda: bool(caplog.records))
+            assert len(server.requests) == 1
+            go.set()
             await asyncio.gather(*tasks)
         await transport.aclose()
 
-    (record,) = caplog.records
-    assert record.getMessage().startswith("a request waited 0.")
-    assert record.getMessage().endswith(" s for one of 1 connections; raise limit=")
+    assert [record.getMessage() for record in caplog.records] == [
+        "a request waits for one of 1 connections, all in use; are streams left open? Else raise limit="
+    ]
+
+
+async def test_short_wait_for_the_pool_does_not_warn(caplog: pytest.LogCaptureFixture) -> None:
+    """A pool whose places are all in use for a moment is nothing to tell, nor is one with room."""
+    async with RawServer(answer(b"{}")) as server:
+        transport = AiohttpTransport(limit=1)
+        with caplog.at_level(logging.WARNING, logger="openai_async"):
+            await asyncio.gather(*(fetch(transport, server) for _ in range(5)))
+        loop: Any = asyncio.get_running_loop()
+        assert not [handle for handle in loop._scheduled if not handle.cancelled() and "_warn" in repr(handle)]
+        await transport.aclose()
+
+    assert caplog.records == []
 
 
 # Event loops, and who closes what.

@@ -220,6 +220,8 @@ async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
 class OwnTransport:
     """A transport of the user's."""
 
+    closed = False
+
     async def send(self, request: Request, timer: Timer) -> Response:
         """Send nothing."""
         raise NotImplementedError
