@@ -145,7 +145,11 @@ class _Server(uvicorn.Server):
 
 def _embedded(options: _Options) -> Starlette:
     return create_app(
-        api_key=options["api_key"], models=_models(options), delay=options["delay"] or 0.0, clock=time.time
+        api_key=options["api_key"],
+        models=_models(options),
+        delay=options["delay"] or 0.0,
+        clock=time.time,
+        keep=0,  # requests to look at: nobody does here
     )
 
 

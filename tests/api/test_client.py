@@ -636,3 +636,12 @@ async def test_transport_of_the_users() -> None:
     assert type(request) is Request
     assert (request.method, request.url) == ("POST", "http://host/v1/chat/completions")
     assert all(name == name.lower() for name in request.headers)
+
+
+@pytest.mark.parametrize("name", ["api_key", "base_url", "timeout", "max_retries", "organization", "project", "chat"])
+def test_settings_do_not_change(name: str) -> None:
+    """Assigning a setting, which would do nothing, is an error that says what to do instead."""
+    client = AsyncOpenAI(api_key="k")
+
+    with pytest.raises(AttributeError, match="with_options"):
+        setattr(client, name, "x")

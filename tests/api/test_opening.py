@@ -278,3 +278,32 @@ class TestStreams:
             assert timer._handle is None
 
         run(main())
+
+
+# Errors in a 200, whatever stands beside them.
+
+IN_200 = [
+    {"choices": [], "error": {"message": "quota", "code": 429}},
+    {"choices": [{"index": 0, "message": {"content": ""}}], "error": {"message": "boom", "code": 429}},
+    {"choices": [{"index": 0, "finish_reason": "error", "error": {"code": 429}, "message": {"content": "x"}}]},
+]
+
+
+@pytest.mark.parametrize("payload", IN_200)
+@pytest.mark.parametrize("read_it", [read, lambda body: opened(body, kind="application/json")])
+def test_an_error_beside_choices_is_raised(payload: Any, read_it: Any) -> None:
+    """A JSON 200 with an error in it is that error, for a plain call and for a stream answered in JSON."""
+    with pytest.raises(errors.RateLimitError):
+        read_it(json.dumps(payload).encode())
+
+
+@pytest.mark.parametrize("read_it", [read, lambda body: opened(body, kind="application/json")])
+def test_choices_that_are_none_are_no_answer(read_it: Any) -> None:
+    """A list of things that are no choices is refused."""
+    with pytest.raises(errors.APIResponseValidationError):
+        read_it(b'{"choices": [1, 2]}')
+
+
+def test_blank_lines_before_the_first_event() -> None:
+    """A server that keeps the connection alive with blank lines is read, however many it sends."""
+    assert text(opened(b"\n" * 600, b"\n" * 600, SSE)) == "Hello"

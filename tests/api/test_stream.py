@@ -807,3 +807,71 @@ async def test_broken_ends_over_sockets(handler: Handler, cls: type[errors.APIEr
             await stream.final()
     assert text(caught.value.partial) == "Hel"
     assert len(server.requests) == 1
+
+
+# Answers that are none, and readers that change their mind.
+
+
+@pytest.mark.parametrize("payload", [{}, {"detail": "Model overloaded"}, {"id": "c1", "model": "m"}])
+def test_done_without_any_choice_is_no_answer(payload: dict[str, Any]) -> None:
+    """A stream that ends in order without ever naming a choice raises, and shows what came instead."""
+
+    async def main() -> None:
+        stream = await open_stream(event(payload), DONE)
+
+        with pytest.raises(errors.APIResponseValidationError, match="an answer in it"):
+            await stream.final()
+
+    run(main())
+
+
+def test_events_after_text() -> None:
+    """Events asked for after chunks went without them know what came before."""
+
+    async def main() -> None:
+        words = [event(chunk(word)) for word in ("Hello ", "big ", "world")]
+        stream = await open_stream(*words, STOP, DONE, events=True)
+
+        async for _ in stream.text():
+            break
+        told = [item async for item in stream]
+
+        assert [item.snapshot for item in told if item.type == "content.delta"] == ["Hello big ", "Hello big world"]
+        assert next(text(item.snapshot) for item in told if item.type == "chunk") == "Hello big "
+
+    run(main())
+
+
+def test_batches_hand_out_what_came_before_an_error() -> None:
+    """The chunks of a read that ends in an impossible one are handed out, then the error is raised."""
+
+    async def main() -> None:
+        impossible = event({**chunk("x"), "choices": [{"index": 500, "delta": {"content": "x"}}]})
+        stream = await open_stream(HEL + LO + impossible)
+        batches = stream.batches()
+
+        assert [one.text for one in await anext(batches)] == ["Hel", "lo"]
+        with pytest.raises(errors.StreamProtocolError) as caught:
+            await anext(batches)
+        assert text(caught.value.partial) == "Hello"
+
+    run(main())
+
+
+def test_a_key_named_like_a_method_is_only_a_key() -> None:
+    """`async with` on a plain call does not call what the server sent under the name of `aclose`."""
+
+    async def main() -> None:
+        client = AsyncOpenAI(
+            api_key="k", transport=ScriptedTransport([ScriptedResponse(json_of({**completion(), "aclose": "x"}))])
+        )
+
+        async with client.chat.completions.create(model="m", messages=MESSAGES) as answer:
+            assert answer.model_extra == {"aclose": "x"}
+
+    run(main())
+
+
+def json_of(payload: Any) -> bytes:
+    """The payload as JSON."""
+    return event(payload)[6:-2]

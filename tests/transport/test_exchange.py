@@ -635,3 +635,30 @@ def test_retry_is_one_line_of_log(caplog: pytest.LogCaptureFixture) -> None:
     assert [record.getMessage() for record in caplog.records] == [
         "retrying in 2.00 s (retry 1 of 2): Error code: 429 - slow"
     ]
+
+
+def test_nothing_is_retried_after_close() -> None:
+    """What fails because the client was closed meanwhile is raised at once, as it is."""
+
+    async def main() -> None:
+        transport = ScriptedTransport([errors.APIConnectionError("cut")])
+        transport.closed = True
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(errors.APIConnectionError, match="cut"):
+            await exchange(transport, prepare, whole, timeout=Timeout(), max_retries=2)
+        assert asyncio.get_running_loop().time() == began
+
+    run(main())
+
+
+def test_a_stale_connection_is_no_class_of_the_callers() -> None:
+    """A connection that was dead twice is told as what it is to the caller: one that failed."""
+
+    async def main() -> None:
+        transport = ScriptedTransport([StaleConnectionError("dead"), StaleConnectionError("dead too")])
+        with pytest.raises(errors.APIConnectionError, match="dead too") as caught:
+            await exchange(transport, prepare, whole, timeout=Timeout(), max_retries=0)
+        assert type(caught.value) is errors.APIConnectionError
+        assert len(caught.value.attempts) == 2
+
+    run(main())

@@ -776,3 +776,45 @@ def test_no_connections_is_no_limit(limit: int) -> None:
     """A limit below one connection is refused: it would wait for ever, or mean none."""
     with pytest.raises(ValueError, match="1 connection or more"):
         AiohttpTransport(limit=limit)
+
+
+# What the review of this module found.
+
+
+@pytest.mark.parametrize("ending", ["fin", "reset"])
+async def test_bytes_before_a_break_are_read_first(ending: str) -> None:
+    """What arrived before the connection broke is handed out, then comes the error: aiohttp alone would lose it."""
+    arrived = asyncio.Event()
+
+    async def reply(peer: Peer) -> None:
+        await peer.head(transfer_encoding="chunked")
+        await peer.chunk(b"one")
+        await peer.chunk(b"two")
+        await arrived.wait()
+        (peer.fin if ending == "fin" else peer.reset)()
+
+    async with RawServer(reply) as server:
+        transport = AiohttpTransport()
+        response = await send(transport, server)
+        await eventually(lambda: response._content.total_bytes == len(b"onetwo"))
+        arrived.set()
+        await eventually(lambda: response._content.exception() is not None)
+        assert await response.read() == b"onetwo"
+        with pytest.raises(APIConnectionError):
+            await response.read()
+        await transport.aclose()
+
+
+async def test_large_body_is_sent_without_a_warning() -> None:
+    """A body above 1 MiB, of which aiohttp warns when it gets it as bytes, arrives whole and with its length."""
+    large = b"[" + b"0," * 2**20 + b"0]"
+
+    async with RawServer(answer(b"{}")) as server:
+        transport = AiohttpTransport()
+        sent = Request(method="POST", url=f"{server.url}/large", headers={}, body=large)
+        assert await body(await transport.send(sent, Timer(Timeout()))) == b"{}"
+        await transport.aclose()
+
+    (arrived,) = server.requests
+    assert arrived.body == large
+    assert arrived.headers["content-length"] == str(len(large))

@@ -177,3 +177,12 @@ def test_recordings_of_the_real_api_take_the_fast_path() -> None:
         for line in file.read_bytes().splitlines():
             if line.startswith(b"data: {"):
                 assert decode(line[6:]).object == "chat.completion.chunk", file.name
+
+
+def test_text_where_servers_differ():
+    """`text` is what the accumulator would append: also of Bedrock's choice -1, also of Mistral's list of parts."""
+    parts = [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+
+    assert ChatCompletionChunk.from_dict({"choices": [{"index": -1, "delta": {"content": "x"}}]}).text == "x"
+    assert ChatCompletionChunk.from_dict({"choices": [{"index": 0, "delta": {"content": parts}}]}).text == "ab"
+    assert ChatCompletionChunk.from_dict({"choices": [{"index": 1, "delta": {"content": "x"}}]}).text == ""
