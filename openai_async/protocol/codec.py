@@ -16,7 +16,7 @@ from typing import Any, TypeGuard, TypeVar
 import msgspec
 
 from openai_async.types.completion import ChatCompletionMessage
-from openai_async.types.model import Model, plain
+from openai_async.types.model import Model
 from openai_async.types.options import NotGiven, Omit
 
 __all__ = ["decode", "dumps", "is_array", "is_object", "loads", "loads_leniently", "loads_strictly", "strict_decoder"]
@@ -163,7 +163,6 @@ class _UnsendableError(Exception):
     """Why a value can't be sent, and on its way up the path to it, innermost part first."""
 
     def __init__(self, cls: type[Exception], reason: str) -> None:
-        super().__init__(reason)
         self.cls = cls
         self.reason = reason
         self.path: list[str] = []
@@ -194,8 +193,6 @@ def _sendable(value: object) -> object:
         return int(value)
     if isinstance(value, ChatCompletionMessage):
         return value.to_param()
-    if isinstance(value, Model):
-        return plain(value)
     dump = getattr(value, "model_dump", None)
     if callable(dump):
         return _sendable(dump(mode="json", exclude_unset=True))

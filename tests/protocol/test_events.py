@@ -369,6 +369,14 @@ def test_events_from_the_middle_on(chunks, seed):
             assert [getattr(mine, name) for name in visible(mine)] == [getattr(other, name) for name in visible(other)]
 
 
+def test_events_after_a_finish():
+    """Whoever asks after a choice's finish is not told that it is done by a second one."""
+    stream = Stream()
+    stream.add(piece(content="a", finish="stop"), told=False)
+    stream.builder = EventBuilder(stream.accumulator)
+    assert [event.type for event in stream.add(piece(content="b", finish="stop"))] == ["chunk", "content.delta"]
+
+
 def test_repr():
     """An event prints what it says, and not what its snapshots are made of."""
     stream = Stream()
