@@ -14,6 +14,7 @@ from openai_async.transport.exchange import read_body
 from openai_async.transport.message import Response
 from openai_async.transport.timer import Timer
 from openai_async.types.completion import ChatCompletion
+from openai_async.types.json import is_object
 
 from .response import SAMPLE_SIZE, ResponseInfo, not_an_answer
 from .stream import ChatStream
@@ -121,9 +122,9 @@ async def _begins_as_stream(stream: ChatStream[Any], response: Response, timer: 
     except ValueError:
         payload = None
     info = ResponseInfo(response.status, response.headers)
-    if codec.is_object(payload):
+    if is_object(payload):
         _raise_error(payload, info)
-    if not codec.is_object(payload) or not payload.get("choices"):
+    if not is_object(payload) or not payload.get("choices"):
         raise not_an_answer(info, body, "an event stream")
     # The server ignored `stream=True`: its completion is handed out as the one chunk that says it all.
     stream._take_whole(as_chunk(payload))

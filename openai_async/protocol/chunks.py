@@ -15,9 +15,9 @@ from msgspec import UNSET
 
 from openai_async.errors import StreamProtocolError
 from openai_async.types.chunk import ChatCompletionChunk
+from openai_async.types.json import is_array, is_object
 
 from . import codec, failures
-from .codec import is_array, is_object
 from .sse import ServerSentEvent
 
 __all__ = ["DONE", "ChunkDecoder", "Done", "as_chunk", "has_payload"]

@@ -16,10 +16,11 @@ from typing import Any, TypeGuard, TypeVar
 import msgspec
 
 from openai_async.types.completion import ChatCompletionMessage
+from openai_async.types.json import is_array, is_object
 from openai_async.types.model import Model
 from openai_async.types.options import NotGiven, Omit
 
-__all__ = ["decode", "dumps", "is_array", "is_object", "loads", "loads_leniently", "loads_strictly", "strict_decoder"]
+__all__ = ["decode", "dumps", "loads", "loads_leniently", "loads_strictly", "strict_decoder"]
 
 _M = TypeVar("_M", bound=Model)
 
@@ -39,16 +40,6 @@ def _strict_decoder(cls: type[Any]) -> msgspec.json.Decoder[Any]:
 def strict_decoder(cls: type[_M]) -> msgspec.json.Decoder[_M]:
     """Return the typed decoder of `cls`, made once per type."""
     return _strict_decoder(cls)
-
-
-def is_object(value: object) -> TypeGuard[dict[str, Any]]:
-    """Whether a decoded value is a JSON object."""
-    return isinstance(value, dict)
-
-
-def is_array(value: object) -> TypeGuard[list[Any]]:
-    """Whether a decoded value is a JSON array."""
-    return isinstance(value, list)
 
 
 def decode(data: bytes, cls: type[_M]) -> _M:

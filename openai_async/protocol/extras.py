@@ -11,7 +11,8 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from .codec import is_array, is_object
+from openai_async.types.json import is_array, is_object
+
 from .text import Text
 
 __all__ = ["Extras"]

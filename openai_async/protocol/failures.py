@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from openai_async import errors
+from openai_async.types.json import is_array, is_object
 
-from .codec import is_array, is_object, loads
+from .codec import loads
 
 __all__ = ["from_event", "from_response", "stream_error", "web_page"]
 

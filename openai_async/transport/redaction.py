@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from openai_async.errors import APIError
-from openai_async.protocol.codec import is_array, is_object
+from openai_async.types.json import is_array, is_object
 
 from .message import Request
 

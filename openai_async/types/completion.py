@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast
 import msgspec
 from msgspec import UNSET
 
+from .json import is_array, is_object
 from .messages import ChatCompletionMessageParam
 from .model import Model, Response, plain, sendable
 from .moderation import Moderation
@@ -260,9 +261,9 @@ def text_of_parts(content: Any) -> str | None:
     Returns:
         The texts, joined; None: `content` is no list.
     """
-    if not isinstance(content, list):
+    if not is_array(content):
         return None
-    parts = [cast("dict[str, Any]", part) for part in cast("list[Any]", content) if _is_typed(part)]
+    parts = [part for part in content if is_object(part) and _is_typed(part)]
     return "".join(part["text"] for part in parts if part["type"] == "text" and isinstance(part.get("text"), str))
 
 
