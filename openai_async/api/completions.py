@@ -19,13 +19,11 @@ from openai_async.types.params import CompletionCreateParamsBase
 
 from .call import Call
 from .opening import open_stream, read_completion
-from .request import encode_body
+from .request import Sender, encode_body
 from .stream import ChatStream
 
 if TYPE_CHECKING:
     from openai_async.protocol.events import StreamEvent
-
-    from .client import AsyncOpenAI
 
 __all__ = ["AsyncChat", "AsyncCompletions", "CreateParams"]
 
@@ -43,7 +41,7 @@ _NAMES = frozenset({*CreateParams.__annotations__, "stream"})
 class AsyncChat:
     """`client.chat`: the one namespace below it is `completions`."""
 
-    def __init__(self, client: AsyncOpenAI) -> None:
+    def __init__(self, client: Sender) -> None:
         self._client = client
 
     @property
@@ -55,7 +53,7 @@ class AsyncChat:
 class AsyncCompletions:
     """The methods of `client.chat.completions`."""
 
-    def __init__(self, client: AsyncOpenAI) -> None:
+    def __init__(self, client: Sender) -> None:
         self._client = client
 
     @overload

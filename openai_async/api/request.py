@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
 from openai_async.errors import OpenAIError
 from openai_async.protocol import codec
-from openai_async.transport.message import Request
-from openai_async.types.options import Omit, Timeout
+from openai_async.transport.message import Request, Response
+from openai_async.transport.timer import Timer
+from openai_async.types.options import Omit, RequestOptions, Timeout
 
 __all__ = [
     "KEY_PENDING",
     "ApiKey",
     "Plan",
+    "Sender",
     "build_url",
     "check_base_url",
     "encode_body",
@@ -29,6 +31,8 @@ __all__ = [
     "merge_headers",
     "resolve_key",
 ]
+
+T = TypeVar("T")
 
 ApiKey: TypeAlias = str | Callable[[], str | Awaitable[str]]
 
@@ -62,6 +66,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             if authorization is not None:
                 headers["authorization"] = authorization
         return Request(method=self.method, url=self.url, headers=headers, body=self.body)
+
+
+class Sender(Protocol):
+    """What the methods need of their client."""
+
+    _deviations: set[str]
+
+    def _plan(self, method: str, path: str, body: bytes | None, options: RequestOptions, *, stream: bool) -> Plan: ...
+
+    async def _send(self, plan: Plan, accept: Callable[[Response, Timer], Awaitable[T]]) -> T: ...
 
 
 def encode_body(params: Mapping[str, Any], extra: object) -> bytes:

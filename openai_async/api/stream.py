@@ -319,30 +319,35 @@ class ChatStream(Generic[Item]):
 
     def _outcome(self) -> Exception:
         """What ends the iteration, all chunks being handed out: `StopAsyncIteration`, or why there is no answer."""
-        failure = self._failure
-        if failure is None or isinstance(failure, APIConnectionError):
-            # The body ended, cleanly or not. A connection that breaks after the last finish_reason breaks nothing.
-            if self._done and not (self._accumulator.choices or self._accumulator.usage):
-                body = self.snapshot.to_json(indent=None).encode() if self._chunked else b"data: [DONE]"
-                failure = not_an_answer(self.response, body, "a stream with an answer in it")
-            elif self._done or self._accumulator.finished:
-                return StopAsyncIteration()
-            elif failure is None and self._closed:
-                return StreamStateError("The stream was closed before its end; `snapshot` has what was received.")
-            elif not isinstance(failure, APITimeoutError | IncompleteStreamError):
-                failure = self._incomplete(failure)
-        if not failure.headers:  # what is raised below this module does not know the response
-            failure.headers, failure.request_id = dict(self.response.headers), self.response.request_id
-        redact(failure, self._secrets)
-        if failure.partial is None and self._payload:
-            failure.partial = self.snapshot
-        self._failure = failure
-        return failure
+        outcome = self._ending()
+        if not isinstance(outcome, APIError):
+            return outcome
+        if not outcome.headers:  # what is raised below this module does not know the response
+            outcome.headers, outcome.request_id = dict(self.response.headers), self.response.request_id
+        redact(outcome, self._secrets)
+        if outcome.partial is None and self._payload:
+            outcome.partial = self.snapshot
+        self._failure = outcome
+        return outcome
 
-    def _incomplete(self, cause: APIError | None) -> APIError:
-        if cause is None and not self._chunked:
+    def _ending(self) -> Exception:
+        """How the stream ended: the answer is whole, or it is not, and why."""
+        failure = self._failure
+        if failure is not None and not isinstance(failure, APIConnectionError):
+            return failure
+        # The body ended, cleanly or not. A connection that breaks after the last finish_reason breaks nothing.
+        if self._done and not (self._accumulator.choices or self._accumulator.usage):
+            body = self.snapshot.to_json(indent=None).encode() if self._chunked else b"data: [DONE]"
+            return not_an_answer(self.response, body, "a stream with an answer in it")
+        if self._done or self._accumulator.finished:
+            return StopAsyncIteration()
+        if failure is None and self._closed:
+            return StreamStateError("The stream was closed before its end; `snapshot` has what was received.")
+        if failure is None and not self._chunked:
             return not_an_answer(self.response, b"", "an event stream")
-        how = cause.message if cause is not None else "the server closed it without an error."
+        if isinstance(failure, APITimeoutError | IncompleteStreamError):
+            return failure
+        how = failure.message if failure is not None else "the server closed it without an error."
         error = IncompleteStreamError(f"The stream ended before the answer did: {how}")
-        error.__cause__ = cause
+        error.__cause__ = failure
         return error

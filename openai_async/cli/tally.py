@@ -8,7 +8,7 @@ from __future__ import annotations
 from time import monotonic
 
 from openai_async.types.chunk import ChatCompletionChunk
-from openai_async.types.completion import CompletionUsage
+from openai_async.types.usage import CompletionUsage
 
 from .words import count
 

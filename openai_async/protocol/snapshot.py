@@ -22,10 +22,10 @@ from openai_async.types.completion import (
     ChatCompletionTokenLogprob,
     Choice,
     ChoiceLogprobs,
-    CompletionUsage,
     FunctionCall,
     Moderation,
 )
+from openai_async.types.usage import CompletionUsage
 
 from .audio import AudioSnapshot
 from .extras import Extras

@@ -30,14 +30,11 @@ from .completion import (
     ChatCompletionTokenLogprob,
     Choice,
     ChoiceLogprobs,
-    CompletionTokensDetails,
-    CompletionUsage,
     Custom,
     FinishReason,
     Function,
     FunctionCall,
     Moderation,
-    PromptTokensDetails,
     ServiceTier,
     TopLogprob,
 )
@@ -170,6 +167,7 @@ from .tools import (
     NamedFunction,
     ToolFunction,
 )
+from .usage import CompletionTokensDetails, CompletionUsage, PromptTokensDetails
 
 __all__ = [
     "Annotation",

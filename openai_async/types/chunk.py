@@ -14,7 +14,6 @@ from msgspec import UNSET
 from .completion import (
     Annotation,
     ChoiceLogprobs,
-    CompletionUsage,
     FinishReason,
     ServiceTier,
     reasoning_text,
@@ -23,6 +22,7 @@ from .completion import (
 from .model import Model
 from .moderation import Moderation
 from .shared import Unlisted
+from .usage import CompletionUsage
 
 __all__ = [
     "ChatCompletionChunk",

@@ -17,6 +17,7 @@ from .messages import ChatCompletionMessageParam
 from .model import Model, Response, plain, sendable
 from .moderation import Moderation
 from .shared import Unlisted
+from .usage import CompletionUsage
 
 __all__ = [
     "Annotation",
@@ -31,14 +32,11 @@ __all__ = [
     "ChatCompletionTokenLogprob",
     "Choice",
     "ChoiceLogprobs",
-    "CompletionTokensDetails",
-    "CompletionUsage",
     "Custom",
     "FinishReason",
     "Function",
     "FunctionCall",
     "Moderation",
-    "PromptTokensDetails",
     "ServiceTier",
     "TopLogprob",
 ]
@@ -283,36 +281,6 @@ class Choice(Model):
     index: int = 0
     logprobs: ChoiceLogprobs | None = None
     message: ChatCompletionMessage = msgspec.field(default_factory=ChatCompletionMessage)
-
-
-class CompletionTokensDetails(Model):
-    """Tokens of the answer by kind; None: the server did not say."""
-
-    accepted_prediction_tokens: int | None = None
-    audio_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    rejected_prediction_tokens: int | None = None
-    text_tokens: int | None = None
-
-
-class PromptTokensDetails(Model):
-    """Tokens of the prompt by kind; None: the server did not say."""
-
-    audio_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    cached_tokens: int | None = None
-    image_tokens: int | None = None
-    text_tokens: int | None = None
-
-
-class CompletionUsage(Model):
-    """Tokens that the request was billed for."""
-
-    completion_tokens: int = 0
-    prompt_tokens: int = 0
-    total_tokens: int = 0
-    completion_tokens_details: CompletionTokensDetails | None = None
-    prompt_tokens_details: PromptTokensDetails | None = None
 
 
 class ChatCompletion(Response):

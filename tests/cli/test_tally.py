@@ -7,7 +7,7 @@ import pytest
 from openai_async.cli import tally as module
 from openai_async.cli.tally import Tally
 from openai_async.types.chat import ChatCompletionChunk
-from openai_async.types.completion import CompletionUsage
+from openai_async.types.usage import CompletionUsage
 
 
 @pytest.fixture
