@@ -40,6 +40,7 @@ from .errors import (
     UnprocessableEntityError,
 )
 from .protocol.chunks import DONE, ChunkDecoder
+from .protocol.eventtypes import StreamEvent
 from .protocol.snapshot import ChatCompletionAccumulator
 from .protocol.sse import EventParser, ServerSentEvent, encode
 from .types.chunk import ChatCompletionChunk
@@ -80,6 +81,7 @@ __all__ = [
     "RateLimitError",
     "ResponseInfo",
     "ServerSentEvent",
+    "StreamEvent",
     "StreamProtocolError",
     "StreamStateError",
     "Timeout",

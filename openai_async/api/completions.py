@@ -23,7 +23,7 @@ from .request import Sender, encode_body
 from .stream import ChatStream
 
 if TYPE_CHECKING:
-    from openai_async.protocol.events import StreamEvent
+    from openai_async.protocol.eventtypes import StreamEvent
 
 __all__ = ["AsyncChat", "AsyncCompletions", "CreateParams"]
 

@@ -20,7 +20,8 @@ from openai_async.errors import (
     StreamStateError,
 )
 from openai_async.protocol.chunks import ChunkDecoder, Done, has_payload
-from openai_async.protocol.events import EventBuilder, StreamEvent
+from openai_async.protocol.events import EventBuilder
+from openai_async.protocol.eventtypes import StreamEvent
 from openai_async.protocol.snapshot import ChatCompletionAccumulator
 from openai_async.protocol.sse import EventParser
 from openai_async.transport.message import Response

@@ -30,23 +30,7 @@ from .snapshot import ChatCompletionAccumulator, ChoiceSnapshot
 from .text import Text
 from .toolcalls import ToolCalls, ToolCallSnapshot
 
-__all__ = [
-    "ChunkEvent",
-    "ContentDeltaEvent",
-    "ContentDoneEvent",
-    "CustomToolCallInputDeltaEvent",
-    "CustomToolCallInputDoneEvent",
-    "EventBuilder",
-    "FunctionToolCallArgumentsDeltaEvent",
-    "FunctionToolCallArgumentsDoneEvent",
-    "LogprobsContentDeltaEvent",
-    "LogprobsContentDoneEvent",
-    "LogprobsRefusalDeltaEvent",
-    "LogprobsRefusalDoneEvent",
-    "RefusalDeltaEvent",
-    "RefusalDoneEvent",
-    "StreamEvent",
-]
+__all__ = ["EventBuilder"]
 
 
 class EventBuilder:

@@ -28,7 +28,7 @@ from openai_async import (
     not_given,
     omit,
 )
-from openai_async.protocol.events import ContentDeltaEvent, FunctionToolCallArgumentsDoneEvent, StreamEvent
+from openai_async.protocol.eventtypes import ContentDeltaEvent, FunctionToolCallArgumentsDoneEvent, StreamEvent
 from openai_async.transport.asgi import ASGITransport
 from openai_async.transport.message import Request, Response, Transport
 from openai_async.transport.session import AiohttpTransport
