@@ -177,6 +177,15 @@ class Response(Model):
         """The `x-request-id` of the response it came in; None: there was none."""
         return None if self._response_id is UNSET else self._response_id
 
+    def __eq__(self, other: object) -> bool:
+        """Compare what was answered; the ids of the two requests, which always differ, don't count."""
+        if not isinstance(other, Response) or type(self) is not type(other):
+            return NotImplemented
+        names = (name for name in self.__struct_fields__ if name != "_response_id")
+        return all(getattr(self, name) == getattr(other, name) for name in names)
+
+    __hash__ = None  # type: ignore[assignment]  # mutable, as all models are
+
 
 def plain(value: Any, exclude_unset: bool = True, exclude_defaults: bool = False, exclude_none: bool = False) -> Any:  # noqa: FBT001, FBT002 - positional: one call per nested value
     """Return `value` with every `Model` in it turned into a dict; options as in `Model.to_dict`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 
 import openai
 import pytest
@@ -12,7 +13,15 @@ from support.bodies import framed, in_pieces, serving
 from support.fold import clean
 from support.sse_cases import cuts
 
-from openai_async import DONE, AsyncOpenAI, ChatCompletionAccumulator, ChatCompletionChunk, ChunkDecoder, EventParser
+from openai_async import (
+    DONE,
+    APIError,
+    AsyncOpenAI,
+    ChatCompletionAccumulator,
+    ChatCompletionChunk,
+    ChunkDecoder,
+    EventParser,
+)
 from openai_async.protocol.codec import decode
 from openai_async.protocol.events import EventBuilder
 from openai_async.types.chat import ChatCompletion
@@ -177,6 +186,63 @@ def test_events(name):
     for event in missing:
         other.remove(event)
     assert mine == other
+
+
+# What noise on the line, or a broken server, may make of a stream.
+
+NOISE = [
+    b"null",
+    b"-1",
+    b"1e400",
+    b"[]",
+    b"{}",
+    b"\n",
+    b"\n\n",
+    b"\r",
+    b"data: ",
+    b":",
+    b'"',
+    b"\\ud83d",
+    b"\\",
+    b"\xff",
+    b"\0",
+]
+NOISE += [b"{", b"}", b"[", b"]", b",", b"9" * 30, b'"index"', b'"error"', b"event: error\n", b"id: 1\n", b"[DONE]"]
+
+
+def corrupted(stream, seed):
+    """The beginning of a stream with a few bytes changed, lost, put in, or repeated."""
+    chance = random.Random(seed)
+    data = bytearray(stream[:5000])
+    for _ in range(chance.randint(1, 5)):
+        at, size = chance.randrange(len(data)), chance.randint(0, 20)
+        data[at : at + size] = chance.choice([chance.randbytes(1), b"", chance.choice(NOISE), data[:200]])
+    return bytes(data)
+
+
+def outcome(pieces):
+    """What comes of a stream: its chunks and events as text, its completion so far, and the error at its end."""
+    parser, decoder, accumulator = EventParser(), ChunkDecoder(), ChatCompletionAccumulator()
+    builder, found = EventBuilder(accumulator), []
+    try:
+        for event in (event for piece in pieces for event in parser.feed(piece)):
+            chunk = decoder.decode(event)
+            if isinstance(chunk, ChatCompletionChunk):
+                accumulator.add(chunk)
+                found += [repr(event) for event in builder.events(chunk)]
+    except APIError as error:
+        found.append(repr(error))
+    completion = accumulator.completion()
+    assert all(choice.message.to_param()["role"] == "assistant" for choice in completion.choices)
+    return found, completion.to_json()
+
+
+@streams
+def test_corrupted(name):
+    """A corrupted stream is read or refused by an error of ours, and the same however it is cut."""
+    for seed in range(20):
+        stream = corrupted(body(name), seed)
+        assert outcome([stream]) == outcome(cuts(stream, seed=seed, longest=300))
 
 
 # Plain answers.

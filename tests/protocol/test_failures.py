@@ -185,6 +185,7 @@ def test_a_redirect():
     assert "redirects to https://example.com/v1" in error.message
     assert "base_url" in error.message
     assert "an unnamed place" in refused(b"", 302, {}).message
+    assert [status for status in (300, 399, 400) if "redirects" in refused(b"", status).message] == [300, 399]
     assert refused({"error": "moved"}, 301).message == "moved"
 
 
@@ -246,6 +247,17 @@ NAMED = [
     ("type", "timeout_error", 504),
     ("type", "UnprocessableEntityError", 422),
     ("type", "conflict", 409),
+    ("code", "invalid_value", 400),
+    ("code", "invalid_api_key_error", 401),
+    ("code", "unauthorized", 401),
+    ("type", "PermissionDeniedError", 403),
+    ("code", "too_many_requests", 429),
+    ("code", "service_unavailable", 503),
+    ("code", "gateway_timeout", 504),
+    ("code", 300, 300),
+    ("code", 299, None),
+    ("code", 599, 599),
+    ("code", 600, None),
     ("code", "something else", None),
     ("code", "1234", None),
     ("code", 200, None),

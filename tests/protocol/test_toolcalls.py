@@ -215,8 +215,9 @@ def test_a_custom_tool():
     """A custom tool's input is joined to a call of its own type."""
     (call,) = called(
         [{"index": 0, "id": "a", "type": "custom", "custom": {"name": "c", "input": ""}}],
-        [{"index": 0, "custom": {"input": "x = "}}],
-        [{"index": 0, "custom": {"input": "1"}}],
+        [{"index": 0, "custom": {"name": "c", "input": "x = "}}],
+        [{"index": 0, "custom": {"name": "", "input": "1"}}],
+        [{"index": 0, "custom": {"name": "d"}}],
     ).values()
     assert isinstance(call, ChatCompletionMessageCustomToolCall)
     assert call.to_dict() == {"id": "a", "type": "custom", "custom": {"name": "c", "input": "x = 1"}}

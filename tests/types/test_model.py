@@ -25,6 +25,7 @@ from openai_async.types.chat import (
     TopLogprob,
 )
 from openai_async.types.model import Response
+from openai_async.types.stored import ChatCompletionDeleted
 
 
 def test_strict_decoding_refuses_what_it_does_not_know() -> None:
@@ -311,3 +312,17 @@ def test_sendable_leaves_out_misfits_and_nulls() -> None:
     sent = model.sendable(choice)
 
     assert sent == {"index": 0, "message": {"refusal": "no", "role": "assistant", "x": [1]}, "y": 2}
+
+
+def test_equality_does_not_ask_for_the_request():
+    """Two responses that say the same are equal, whichever requests they answer; extras and types count."""
+    one = ChatCompletion(id="a", _response_id="req_1")
+
+    assert one == ChatCompletion(id="a", _response_id="req_2")
+    assert one == ChatCompletion.from_dict(one.to_dict())
+    assert one != ChatCompletion(id="b", _response_id="req_1")
+    assert one != ChatCompletion.from_dict({"id": "a", "x": 1})
+    assert one != ChatCompletionDeleted(id="a")
+    assert one != {"id": "a"}
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(one)
