@@ -466,6 +466,16 @@ def test_logprobs():
     assert second["logprobs"] == {"refusal": [token("n"), token("o")]}
 
 
+@pytest.mark.parametrize("text", ["same", "Same again"])
+def test_text_beside_the_deltas(text):
+    """Text that chunk, choice or log probabilities repeat is not appended to itself; inside a delta it is."""
+    chunk = {"note": text, "choices": [{"note": text, "logprobs": {"note": text}, "delta": {"note": text}}]}
+    whole = joined(chunk, chunk)
+    (choice,) = whole["choices"]
+    assert whole["note"] == choice["note"] == choice["logprobs"]["note"] == text
+    assert choice["message"]["note"] == text * 2
+
+
 def test_logprobs_extras():
     """Unknown keys in log probabilities stay, also alone."""
     choices = [{"choices": [{"logprobs": {"id": "x", "n": number}}]} for number in range(2)]
