@@ -106,7 +106,9 @@ class AsyncCompletions:
 
     def _streaming(self, params: dict[str, Any], method: str, *, events: bool) -> Call[Any]:
         plan = self._client._plan("POST", _PATH, *_split(params, method), stream=True)
-        accept = partial(open_stream, events=events, deviations=self._client._deviations)
+        asked = params.get("n")
+        choices = asked if isinstance(asked, int) else 1
+        accept = partial(open_stream, events=events, choices=choices, deviations=self._client._deviations)
         return Call(partial(self._client._send, plan, accept), name=f"chat.completions.{method}")
 
 

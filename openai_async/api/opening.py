@@ -63,7 +63,12 @@ async def read_completion(response: Response, timer: Timer) -> ChatCompletion:
 
 
 async def open_stream(
-    response: Response, timer: Timer, *, events: bool = False, deviations: set[str] | None = None
+    response: Response,
+    timer: Timer,
+    *,
+    events: bool = False,
+    choices: int = 1,
+    deviations: set[str] | None = None,
 ) -> ChatStream[Any]:
     """Return the stream in `response` once it has brought its first content, or all it has.
 
@@ -73,12 +78,13 @@ async def open_stream(
         response: Of status 2xx, its body not read yet.
         timer: Of the call.
         events: Whether the stream iterates events instead of chunks.
+        choices: How many answers the request asks for (`n`).
         deviations: Those from the published schema that are logged already; new ones are added. None: log none.
 
     Raises:
         APIError: The stream failed before its first content; `partial` is None, so another attempt loses nothing.
     """
-    stream: ChatStream[Any] = ChatStream(response, timer, events=events, deviations=deviations)
+    stream: ChatStream[Any] = ChatStream(response, timer, events=events, choices=choices, deviations=deviations)
     try:
         if await _begins_as_stream(stream, response, timer):
             await _await_payload(stream)

@@ -57,7 +57,13 @@ class ChatStream(Generic[Item]):
     """
 
     def __init__(
-        self, response: Response, timer: Timer, *, events: bool = False, deviations: set[str] | None = None
+        self,
+        response: Response,
+        timer: Timer,
+        *,
+        events: bool = False,
+        choices: int = 1,
+        deviations: set[str] | None = None,
     ) -> None:
         self.response = ResponseInfo(response.status, response.headers)
         self._body = response
@@ -71,6 +77,7 @@ class ChatStream(Generic[Item]):
         self._chunks: deque[ChatCompletionChunk] = deque()  # decoded, not handed out yet
         self._events: deque[StreamEvent] = deque()  # of the chunk handed out last, not handed out yet
         self._secrets: tuple[str, ...] = ()  # keys that no error may show
+        self._asked = choices  # how many answers the request wanted
         self._failure: APIError | None = None  # raised once the chunks before it are handed out
         self._chunked = False  # any chunk came
         self._payload = False  # any content came
@@ -331,6 +338,14 @@ class ChatStream(Generic[Item]):
         self._failure = outcome
         return outcome
 
+    @property
+    def _all_began(self) -> bool:
+        """Whether as many answers began as were asked for: after a break, one that did not would be missed by nobody.
+
+        Where the server ends the stream in order, fewer are its decision: some ignore `n`.
+        """
+        return len(self._accumulator.choices) >= self._asked
+
     def _ending(self) -> Exception:
         """How the stream ended: the answer is whole, or it is not, and why."""
         failure = self._failure
@@ -340,7 +355,7 @@ class ChatStream(Generic[Item]):
         if self._done and not (self._accumulator.choices or self._accumulator.usage):
             body = self.snapshot.to_json(indent=None).encode() if self._chunked else b"data: [DONE]"
             return not_an_answer(self.response, body, "a stream with an answer in it")
-        if self._done or self._accumulator.finished:
+        if self._done or (self._accumulator.finished and (failure is None or self._all_began)):
             return StopAsyncIteration()
         if failure is None and self._closed:
             return StreamStateError("The stream was closed before its end; `snapshot` has what was received.")

@@ -30,13 +30,13 @@ STALL = 1e6
 Stream = ChatStream[ChatCompletionChunk]
 
 
-async def open_stream(*parts: Any, timeout: Timeout | None = None, events: bool = False) -> Any:
+async def open_stream(*parts: Any, timeout: Timeout | None = None, events: bool = False, **params: Any) -> Any:
     """A stream of these parts, its first content read; its response is `stream._body`."""
     response = ScriptedResponse(*parts, headers={**EVENT_STREAM, "x-request-id": "req-1"})
     client = AsyncOpenAI(api_key="k", transport=ScriptedTransport([response]), max_retries=0)
     method = client.chat.completions.stream if events else client.chat.completions.create
     options: Any = {} if events else {"stream": True}
-    return await method(model="m", messages=MESSAGES, timeout=timeout or Timeout.of(None), **options)
+    return await method(model="m", messages=MESSAGES, timeout=timeout or Timeout.of(None), **options, **params)
 
 
 def text(answer: Any) -> str | None:
@@ -875,3 +875,25 @@ def test_a_key_named_like_a_method_is_only_a_key() -> None:
 def json_of(payload: Any) -> bytes:
     """The payload as JSON."""
     return event(payload)[6:-2]
+
+
+def test_a_break_before_the_second_answer_began() -> None:
+    """With n=2, a connection that breaks between the two answers leaves one out: that is no complete stream."""
+
+    async def main() -> None:
+        stream = await open_stream(HEL, STOP, CUT, n=2)
+        with pytest.raises(errors.IncompleteStreamError) as caught:
+            await stream.final()
+        assert text(caught.value.partial) == "Hel"
+
+    run(main())
+
+
+@pytest.mark.parametrize("ending", [[], [DONE], [DONE, CUT]])
+def test_a_server_may_ignore_n(ending: list[Any]) -> None:
+    """A server that gives one answer where two were asked for, and ends in order, has given its answer."""
+
+    async def main() -> None:
+        assert text(await (await open_stream(HEL, STOP, *ending, n=2)).final()) == "Hel"
+
+    run(main())
