@@ -71,7 +71,8 @@ class EventParser:
             The events, oldest first, possibly none.
 
         Raises:
-            StreamProtocolError: An event is larger than `max_event_size`. The parser can't go on after that.
+            StreamProtocolError: An event is larger than `max_event_size`. Those before it in `data` are
+                lost with it, and the parser can't go on.
         """
         if self._start is not None or self._skip_lf or b"\r" in data:
             data = self._normalise(data)

@@ -324,10 +324,11 @@ def test_function_call():
     call = message(
         {"function_call": {"name": "f", "arguments": ""}},
         {"function_call": {"name": "f", "arguments": '{"x":', "x_id": "1"}},
-        {"function_call": {"arguments": "1}", "x_id": "1", "n": 2}},
+        {"function_call": {"arguments": "1}", "x_id": "1", "n": 2, "thought": "a"}},
+        {"function_call": {"thought": "b"}},
         {"function_call": None},
     )
-    assert call == {"function_call": {"name": "f", "arguments": '{"x":1}', "x_id": "1", "n": 2}}
+    assert call == {"function_call": {"name": "f", "arguments": '{"x":1}', "x_id": "1", "n": 2, "thought": "ab"}}
 
 
 def test_annotations():
@@ -540,6 +541,12 @@ def test_a_misfit_hides_nothing(path, value, first):
     assert choice["message"]["content"].startswith("text")
     assert choice["message"]["tool_calls"][0]["function"]["name"] == "f"
     assert choice["message"]["function_call"]["name"] == "f"
+
+
+def test_a_message_beside_the_deltas():
+    """A whole message that a vendor sends beside its delta does not take the place of the joined one."""
+    chunks = [{"choices": [{"delta": {"content": text}, "message": {"content": "x"}}]} for text in "ab"]
+    assert joined(*chunks)["choices"] == [{"index": 0, "message": {"role": "assistant", "content": "ab"}}]
 
 
 def test_a_misfit_alone_is_kept():
