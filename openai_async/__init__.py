@@ -12,10 +12,15 @@ Importing it is cheap: aiohttp loads with the first client.
 
 from __future__ import annotations
 
+from .api.azure import AsyncAzureOpenAI
 from .api.call import Call
 from .api.client import AsyncOpenAI
+from .api.pages import CursorPage
+from .api.raw import RawResponse, StreamedResponse
 from .api.response import ResponseInfo, Timing
-from .api.stream import ChatStream
+from .api.state import ChatCompletionStreamState
+from .api.stream import ChatStream, EventStream
+from .api.tools import FunctionTool, function_tool, pydantic_function_tool
 from .errors import (
     APIConnectionError,
     APIError,
@@ -33,19 +38,23 @@ from .errors import (
     LengthFinishReasonError,
     NotFoundError,
     OpenAIError,
+    OutputParseError,
     PermissionDeniedError,
     RateLimitError,
     StreamProtocolError,
     StreamStateError,
+    ToolLoopError,
     UnprocessableEntityError,
 )
 from .protocol.chunks import DONE, ChunkDecoder
-from .protocol.eventtypes import StreamEvent
+from .protocol.eventtypes import ChatCompletionStreamEvent, StreamEvent
 from .protocol.snapshot import ChatCompletionAccumulator
 from .protocol.sse import EventParser, ServerSentEvent, encode
+from .transport.limits import Limiter, Permit, RateLimit, RateLimitInfo
 from .types.chunk import ChatCompletionChunk
 from .types.completion import ChatCompletion
 from .types.options import NOT_GIVEN, NotGiven, Omit, Timeout, not_given, omit
+from .types.parsed import ParsedChatCompletion
 from .version import __version__
 
 __all__ = [
@@ -56,6 +65,7 @@ __all__ = [
     "APIResponseValidationError",
     "APIStatusError",
     "APITimeoutError",
+    "AsyncAzureOpenAI",
     "AsyncOpenAI",
     "Attempt",
     "AuthenticationError",
@@ -64,31 +74,47 @@ __all__ = [
     "ChatCompletion",
     "ChatCompletionAccumulator",
     "ChatCompletionChunk",
+    "ChatCompletionStreamEvent",
+    "ChatCompletionStreamState",
     "ChatStream",
     "ChunkDecoder",
     "ConflictError",
     "ContentFilterFinishReasonError",
+    "CursorPage",
     "EventParser",
+    "EventStream",
+    "FunctionTool",
     "IncompleteStreamError",
     "InsufficientQuotaError",
     "InternalServerError",
     "LengthFinishReasonError",
+    "Limiter",
     "NotFoundError",
     "NotGiven",
     "Omit",
     "OpenAIError",
+    "OutputParseError",
+    "ParsedChatCompletion",
     "PermissionDeniedError",
+    "Permit",
+    "RateLimit",
     "RateLimitError",
+    "RateLimitInfo",
+    "RawResponse",
     "ResponseInfo",
     "ServerSentEvent",
     "StreamEvent",
     "StreamProtocolError",
     "StreamStateError",
+    "StreamedResponse",
     "Timeout",
     "Timing",
+    "ToolLoopError",
     "UnprocessableEntityError",
     "__version__",
     "encode",
+    "function_tool",
     "not_given",
     "omit",
+    "pydantic_function_tool",
 ]

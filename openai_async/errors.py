@@ -19,13 +19,16 @@
     │       └── StreamProtocolError       the stream breaks the rules that make it readable
     ├── StreamStateError                  a stream was used in a way that it can't be (also a RuntimeError)
     ├── LengthFinishReasonError           cut off by a token limit where there was something to parse
-    └── ContentFilterFinishReasonError    withheld by the content filter where there was something to parse
+    ├── ContentFilterFinishReasonError    withheld by the content filter where there was something to parse
+    ├── OutputParseError                  the answer's JSON is broken or does not fit its type (also a ValueError)
+    └── ToolLoopError                     the model still calls tools after as many turns as it may have
 
 Fields are plain data, so that every error can be pickled, logged and shown. This module imports nothing of ours.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
 
 __all__ = [
@@ -45,11 +48,13 @@ __all__ = [
     "LengthFinishReasonError",
     "NotFoundError",
     "OpenAIError",
+    "OutputParseError",
     "PermissionDeniedError",
     "RateLimitError",
     "StreamProtocolError",
     "StreamStateError",
     "TimeoutPhase",
+    "ToolLoopError",
     "UnprocessableEntityError",
 ]
 
@@ -231,6 +236,11 @@ class LengthFinishReasonError(OpenAIError):
         super().__init__(completion)
         self.completion = completion
 
+    @property
+    def partial(self) -> Any:
+        """The same as `completion`: every error of a stream has what was received under this name."""
+        return self.completion
+
     def __str__(self) -> str:
         usage = getattr(self.completion, "usage", None)
         told = f": {usage.completion_tokens} tokens were used" if usage is not None else ""
@@ -248,5 +258,64 @@ class ContentFilterFinishReasonError(OpenAIError):
         super().__init__(completion)
         self.completion = completion
 
+    @property
+    def partial(self) -> Any:
+        """The same as `completion`: every error of a stream has what was received under this name."""
+        return self.completion
+
     def __str__(self) -> str:
         return "The content filter withheld the answer; there is nothing to parse."
+
+
+class OutputParseError(OpenAIError, ValueError):
+    """What the model wrote is broken JSON, or JSON that does not fit the type asked for.
+
+    Attributes:
+        reason: What is wrong, in one line.
+        place: Where: a JSON path such as `$.steps[1].output`, or `byte 17` for broken JSON; "": the whole text.
+        text: The whole text that the model wrote.
+        target: What it was to be: the name of the type, or of the tool whose arguments it is.
+        completion: All that was received, usage included; None: it is not known where the text came from.
+    """
+
+    def __init__(self, reason: str, *, text: str, target: str, place: str = "", completion: Any = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.text = text
+        self.target = target
+        self.place = place
+        self.completion = completion
+
+    @property
+    def partial(self) -> Any:
+        """The same as `completion`: every error of a stream has what was received under this name."""
+        return self.completion
+
+    def __str__(self) -> str:
+        where = f" at {self.place}" if self.place else ""
+        sample = self.text if len(self.text) <= 200 else f"{self.text[:200]}…"
+        return f"The answer is no valid {self.target}: {self.reason}{where}. The model wrote: {sample!r}"
+
+    def __reduce__(self) -> Any:
+        fields = {name: getattr(self, name) for name in ("text", "target", "place", "completion")}
+        return partial(type(self), self.reason, **fields), ()
+
+
+class ToolLoopError(OpenAIError):
+    """The model still calls tools after as many turns as `max_turns` allows; its last calls were not made.
+
+    Attributes:
+        run: The `ToolRun` so far. Its messages end before the last answer, and can be sent again.
+    """
+
+    def __init__(self, run: Any) -> None:
+        super().__init__(run)
+        self.run = run
+
+    @property
+    def partial(self) -> Any:
+        """The last answer, under the name that errors of streams have it."""
+        return self.run.completion
+
+    def __str__(self) -> str:
+        return f"The model still calls tools after {self.run.turns} turns. Raise max_turns, or see why it never ends."

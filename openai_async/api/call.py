@@ -1,7 +1,7 @@
 """`Call`: what a method returns before it is awaited.
 
-A coroutine goes in; what comes out can be awaited, entered with `async with`, or given to `asyncio.create_task`, as
-the caller likes. Nothing is sent until one of these happens.
+A request ready to be sent goes in; what comes out can be awaited, entered with `async with`, or given to
+`asyncio.create_task`, as the caller likes. Nothing is sent until one of these happens.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ import warnings
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any, Generic, TypeVar
+
+from .raw import RawResponse, StreamedResponse
+from .sending import Sending
 
 __all__ = ["Call"]
 
@@ -24,19 +27,53 @@ class Call(Coroutine[Any, Any, T_co], Generic[T_co]):
     * `async with call as result:` sends it on entering; on leaving, a result that can be closed (a stream) is closed.
     * `asyncio.create_task(call)`, `asyncio.gather(call, …)`: it is a coroutine.
 
+    * `call.raw()` is a call for the same request that gives the response with its headers.
+
     It can be used once; a second time raises a `RuntimeError`. One that is never used warns, as a coroutine does.
 
     Args:
         start: Makes the coroutine that does the work.
         name: What the warning calls it.
+        sending: The request, for the calls that `raw` and `streamed` make; None: it has no response of its own.
     """
 
-    def __init__(self, start: Callable[[], Coroutine[Any, Any, T_co]], *, name: str) -> None:
+    def __init__(
+        self, start: Callable[[], Coroutine[Any, Any, T_co]], *, name: str, sending: Sending[T_co] | None = None
+    ) -> None:
         self._start = start
+        self._sending = sending
         self._name = self.__name__ = self.__qualname__ = name  # a task's repr asks for the latter two
         self._coroutine: Coroutine[Any, Any, T_co] | None = None
         self._awaited = False
         self._result: Any = None
+
+    @classmethod
+    def of(cls, sending: Sending[T_co], *, name: str) -> Call[T_co]:
+        """Return the call that sends a request and gives its answer."""
+        return Call(sending.result, name=name, sending=sending)
+
+    def raw(self) -> Call[RawResponse[T_co]]:
+        """Return the call for the same request that gives the response: head, body, and `parse()` for the answer.
+
+        It takes this call's place, which can't be used any more.
+
+        Raises:
+            RuntimeError: This call was used already, or it is not one request.
+        """
+        return Call(self._give_up().raw, name=f"{self._name}.raw")
+
+    def streamed(self) -> Call[StreamedResponse[T_co]]:
+        """Return the call for the same request that gives the response while its body is on the wire.
+
+        Use it with `async with`. Raises as `raw`, and takes this call's place as well.
+        """
+        return Call(self._give_up().streamed, name=f"{self._name}.streamed")
+
+    def _give_up(self) -> Sending[T_co]:
+        if self._sending is None or self._coroutine is not None:
+            raise RuntimeError(f"{self._name}(...) was used already, or it is more than one request")
+        self.close()
+        return self._sending
 
     def _begin(self) -> Coroutine[Any, Any, T_co]:
         if self._coroutine is None:

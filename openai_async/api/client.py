@@ -1,28 +1,34 @@
 """`AsyncOpenAI`: settings, and the connections that calls share.
 
-Settings come in as arguments or from the environment; calls go out through `client.chat.completions`. Making a client
-connects to nothing, and it is not tied to an event loop: each loop gets connections of its own.
+Settings come in as arguments or from the environment; calls go out through `client.chat.completions`, and through
+`get`, `post` and the like for routes that have no method. Making a client connects to nothing, and it is not tied to an
+event loop: each loop gets connections of its own.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Awaitable, Callable, Mapping
+from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from openai_async.errors import OpenAIError
-from openai_async.transport.exchange import exchange
+from openai_async.transport.exchange import Pace, exchange
+from openai_async.transport.limits import Limiter
 from openai_async.transport.message import Request, Response, Transport
 from openai_async.transport.redaction import secrets_of
 from openai_async.transport.timer import Timer
-from openai_async.types.options import Omit, RequestOptions, Timeout, not_given
-from openai_async.version import __version__
+from openai_async.types.options import Omit, Timeout, not_given
 
+from .budget import cost_of, used_by
 from .completions import AsyncChat
-from .request import KEY_PENDING, ApiKey, Plan, build_url, check_base_url, header_value, merge_headers, resolve_key
-from .stream import ChatStream
+from .configured import Configured
+from .raw import StreamedResponse
+from .reader import ChunkReader
+from .request import ApiKey, Plan, header_value, resolve_key
+from .settings import DataResidency, choose_base_url, refuse, set_up_logging
+from .verbs import Verbs
+from .wrappers import ClientWithRawResponse, ClientWithStreamingResponse
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -33,98 +39,87 @@ __all__ = ["AsyncOpenAI"]
 
 T = TypeVar("T")
 
-_BASE_URL = "https://api.openai.com/v1"
-# A plain answer comes when all of it is written: only its total can be limited.
-_PLAIN_TOTAL = 600.0
-_USER_AGENT = f"openai-async-sdk/{__version__} Python/{sys.version_info[0]}.{sys.version_info[1]}"
 
-
-class AsyncOpenAI:
+class AsyncOpenAI(Configured, Verbs):
     """A client of the Chat Completions API.
 
         async with AsyncOpenAI() as client:
             completion = await client.chat.completions.create(model=…, messages=…)
 
     One client serves any number of tasks, and any number of `asyncio.run` one after the other. Close it when done.
+    The environment's `OPENAI_CUSTOM_HEADERS` and `OPENAI_LOG` are heeded, too.
 
     Args:
         api_key: The key, or a function, sync or async, that returns it: called before each attempt. None: the
             environment's `OPENAI_API_KEY`. "": send none, for servers that want none.
+        admin_api_key: Kept as an attribute, for whoever asks: Chat Completions has no use for it. None:
+            `OPENAI_ADMIN_KEY`.
         organization: Sent as `openai-organization`; None: `OPENAI_ORG_ID`, or not sent.
         project: Sent as `openai-project`; None: `OPENAI_PROJECT_ID`, or not sent.
         base_url: Where the API is, usually up to and with `/v1`; None: `OPENAI_BASE_URL`, or OpenAI's own.
+        data_residency: In the place of `base_url`, OpenAI's address in a region: "global", "us", "eu" ….
         timeout: A `Timeout`; a number, the total in seconds; or None for no limit at all. Left out, it is
             `Timeout()`. Plain calls without a total of their own get 600 seconds.
         max_retries: Attempts after the first, 0 or more.
         default_headers: Sent with every request; `omit` as a value removes a header.
         default_query: Added to every request's query.
         proxy: Address of an HTTP proxy; None: the environment's (`HTTPS_PROXY`, `NO_PROXY` …).
-        ssl_context: The user's own certificates; None: the system's.
+        ssl_context: The user's own certificates; None: the system's. For mutual TLS, load the client's certificate
+            into it: `context.load_cert_chain("client.pem")`.
+        uds: Path of a Unix socket to send everything to, in plain HTTP, whatever host `base_url` names.
         limit: Connections open at once, per event loop.
         session: An `aiohttp.ClientSession` to use instead of our own; the client does not close it.
         transport: Anything with the `Transport` protocol, instead of aiohttp.
+        limiter: What lets each attempt through, to stay within rate limits; None: nothing does.
+        unsupported: Arguments of the official client that have no place here: what is there instead is in the error.
 
     Raises:
         OpenAIError: There is no key, or a setting can't be used; the message says which and why.
-        TypeError: A setting is of the wrong type.
-        ValueError: A number is out of range.
+        TypeError: A setting is of the wrong type, or there is none of that name.
+        ValueError: A number is out of range, or two settings exclude each other.
     """
 
     def __init__(
         self,
         *,
         api_key: ApiKey | None = None,
+        admin_api_key: str | None = None,
         organization: str | None = None,
         project: str | None = None,
         base_url: str | None = None,
+        data_residency: DataResidency | None = None,
         timeout: float | Timeout | Omit | None = not_given,
         max_retries: int = 2,
         default_headers: Mapping[str, str | Omit] | None = None,
         default_query: Mapping[str, object] | None = None,
         proxy: str | None = None,
         ssl_context: SSLContext | None = None,
+        uds: str | PathLike[str] | None = None,
         limit: int = 1000,
         session: ClientSession | None = None,
         transport: Transport | None = None,
+        limiter: Limiter | None = None,
+        _enforce_credentials: bool = True,
+        **unsupported: None,
     ) -> None:
-        self._key = _checked_key(api_key if api_key is not None else os.environ.get("OPENAI_API_KEY") or None)
-        self._organization = organization or os.environ.get("OPENAI_ORG_ID") or None
-        self._project = project or os.environ.get("OPENAI_PROJECT_ID") or None
-        self._base_url = check_base_url(base_url or os.environ.get("OPENAI_BASE_URL") or _BASE_URL)
-        self._timeout = Timeout() if isinstance(timeout, Omit) else Timeout.of(timeout)
-        self._max_retries = _checked_retries(max_retries)
-        self._default_headers = dict(default_headers or {})
-        self._default_query = dict(default_query or {})
-        self._headers = self._make_headers()
-        self._transport = _Shared(transport or _default_transport(session, proxy, ssl_context, limit))
+        refuse(type(self).__name__, unsupported, known=_ARGUMENTS)
+        set_up_logging()
+        super().__init__(
+            api_key=api_key,
+            admin_api_key=admin_api_key,
+            organization=organization,
+            project=project,
+            base_url=choose_base_url(base_url, data_residency, unix=uds is not None),
+            timeout=timeout,
+            max_retries=max_retries,
+            default_headers=default_headers,
+            default_query=default_query,
+            enforce_credentials=_enforce_credentials,
+        )
+        self._limiter = limiter
+        own = {"session": session, "proxy": proxy, "ssl": ssl_context, "uds": uds}
+        self._transport = _Shared(_open_transport(transport, own, limit))
         self._deviations: set[str] = set()  # from the published schema, logged already
-
-    # What the client was made with; `with_options` makes one with other settings.
-
-    @property
-    def organization(self) -> str | None:
-        """Sent as `openai-organization`; None: not sent."""
-        return self._organization
-
-    @property
-    def project(self) -> str | None:
-        """Sent as `openai-project`; None: not sent."""
-        return self._project
-
-    @property
-    def base_url(self) -> str:
-        """Where the API is, without a slash at its end."""
-        return self._base_url
-
-    @property
-    def timeout(self) -> Timeout:
-        """The limits of a call, in seconds."""
-        return self._timeout
-
-    @property
-    def max_retries(self) -> int:
-        """Attempts after the first."""
-        return self._max_retries
 
     @property
     def chat(self) -> AsyncChat:
@@ -133,100 +128,54 @@ class AsyncOpenAI:
         # garbage collector comes by.
         return AsyncChat(self)
 
-    def _make_headers(self) -> tuple[dict[str, str], dict[str, str]]:
-        """The headers of plain calls and of streams."""
-        own: dict[str, str | None] = {
-            "authorization": KEY_PENDING,
-            "user-agent": _USER_AGENT,
-            "content-type": "application/json",
-            "openai-organization": self.organization,
-            "openai-project": self.project,
-        }
-        sent = {name: value for name, value in own.items() if value is not None}
-        plain, stream = ({**accept, **sent} for accept in (_PLAIN_HEADERS, _STREAM_HEADERS))
-        return merge_headers(plain, self._default_headers), merge_headers(stream, self._default_headers)
+    @property
+    def with_raw_response(self) -> ClientWithRawResponse:
+        """The same namespaces, giving responses with their heads."""
+        return ClientWithRawResponse(self)
 
-    def with_options(
-        self,
-        *,
-        api_key: ApiKey | None = None,
-        organization: str | None = None,
-        project: str | None = None,
-        base_url: str | None = None,
-        timeout: float | Timeout | Omit | None = not_given,
-        max_retries: int | None = None,
-        default_headers: Mapping[str, str | Omit] | None = None,
-        default_query: Mapping[str, object] | None = None,
-    ) -> Self:
-        """Return a client with other settings and the same connections; arguments left out stay as they are.
+    @property
+    def with_streaming_response(self) -> ClientWithStreamingResponse:
+        """The same namespaces, giving responses whose bodies are read when asked for."""
+        return ClientWithStreamingResponse(self)
 
-        Headers and query are added to this client's. Closing either of the two closes the connections of both.
-
-        Raises:
-            OpenAIError, TypeError, ValueError: As when a client is made.
-        """
-        twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        twin._key = self._key if api_key is None else _checked_key(api_key)
-        twin._organization = organization or self.organization
-        twin._project = project or self.project
-        twin._base_url = check_base_url(base_url) if base_url is not None else self.base_url
-        twin._timeout = self.timeout if isinstance(timeout, Omit) else Timeout.of(timeout)
-        twin._max_retries = self.max_retries if max_retries is None else _checked_retries(max_retries)
-        twin._default_headers = {**self._default_headers, **(default_headers or {})}
-        twin._default_query = {**self._default_query, **(default_query or {})}
-        twin._headers = twin._make_headers()
-        return twin
-
-    copy = with_options
+    @property
+    def beta(self) -> AsyncBeta:
+        """The namespace of `beta.chat.completions`, an older name of the same methods."""
+        return AsyncBeta(self)
 
     # Sending.
-
-    def _plan(self, method: str, path: str, body: bytes | None, options: RequestOptions, *, stream: bool) -> Plan:
-        """Work out everything about a call that its attempts share."""
-        retries = options.get("max_retries")
-        idempotency_key = options.get("idempotency_key")
-        headers = merge_headers(
-            self._headers[stream],
-            {"idempotency-key": idempotency_key} if idempotency_key is not None else None,
-            options.get("extra_headers"),
-        )
-        query = {**self._default_query, **(options.get("extra_query") or {})}
-        return Plan(
-            method=method,
-            url=build_url(self.base_url, path, query),
-            headers=headers,
-            body=body,
-            timeout=self._limits(options, stream=stream),
-            max_retries=self.max_retries if retries is None else _checked_retries(retries),
-        )
-
-    def _limits(self, options: RequestOptions, *, stream: bool) -> Timeout:
-        given = options.get("timeout", not_given)
-        timeout = self.timeout if isinstance(given, Omit) else Timeout.of(given)
-        if stream:
-            return timeout
-        total = timeout.total
-        if total is None and timeout != Timeout.of(None):
-            total = _PLAIN_TOTAL
-        return Timeout(connect=timeout.connect, first_token=None, idle=None, total=total, pool=timeout.pool)
 
     async def _send(self, plan: Plan, accept: Callable[[Response, Timer], Awaitable[T]]) -> T:
         """Send what was planned; see `transport.exchange`."""
         secrets: tuple[str, ...] = ()
+        pending = plan.pending
+        if self._key is None and set(pending) >= set(self._key_headers):
+            raise OpenAIError(self._no_key)
 
-        async def prepare(_retries: int) -> Request:
+        async def prepare(_attempts: int) -> Request:
             nonlocal secrets
-            key = self._key if isinstance(self._key, str) else await resolve_key(self._key)
-            request = plan.request(header_value("authorization", f"Bearer {key}") if key else None)
+            request = plan.request(await self._credentials() if pending else {})
             secrets = secrets_of(request)
             return request
 
         answer = await exchange(
-            self._transport.get(), prepare, accept, timeout=plan.timeout, max_retries=plan.max_retries
+            self._transport.get(),
+            prepare,
+            accept,
+            timeout=plan.timeout,
+            max_retries=plan.max_retries,
+            renews=callable(self._key) and bool(pending),
+            pace=None if self._limiter is None else Pace(self._limiter, cost_of(plan.body), used_by),
         )
-        _hide(secrets, answer)
+        opened: object = answer
+        if isinstance(opened, ChunkReader | StreamedResponse):
+            opened.secrets = secrets  # it may yet fail, where nobody knows the request any more
         return answer
+
+    async def _credentials(self) -> dict[str, str]:
+        """The headers that say who asks. Cancelling it cancels the function that gives the key."""
+        key = await resolve_key(self._key) if callable(self._key) else self._key
+        return {"authorization": header_value("authorization", f"Bearer {key}")} if key else {}
 
     # Closing.
 
@@ -251,17 +200,17 @@ class AsyncOpenAI:
     ) -> None:
         await self.close()
 
-    def __setattr__(self, name: str, value: object) -> None:
-        if not name.startswith("_"):
-            raise AttributeError(f"a client's settings don't change; make another with client.with_options({name}=...)")
-        object.__setattr__(self, name, value)
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} base_url={self.base_url!r}>"
+class AsyncBeta:
+    """`client.beta`: what the official SDK once called beta."""
 
+    def __init__(self, client: AsyncOpenAI) -> None:
+        self._client = client
 
-_STREAM_HEADERS = {"accept": "text/event-stream, application/json", "accept-encoding": "identity"}
-_PLAIN_HEADERS = {"accept": "application/json", "accept-encoding": "gzip, deflate"}
+    @property
+    def chat(self) -> AsyncChat:
+        """The same as `client.chat`."""
+        return self._client.chat
 
 
 class _Shared:
@@ -281,40 +230,20 @@ class _Shared:
         await self._transport.aclose()
 
 
-def _default_transport(
-    session: ClientSession | None, proxy: str | None, ssl_context: SSLContext | None, limit: int
-) -> Transport:
+def _open_transport(transport: Transport | None, own: Mapping[str, Any], limit: int) -> Transport:
+    """Return the user's transport, or one of aiohttp's made with these options."""
+    if transport is not None:
+        given = next((name for name, value in own.items() if value is not None), None)
+        if given is not None:
+            name = "ssl_context" if given == "ssl" else given
+            raise ValueError(
+                f"transport= is in the place of aiohttp's, and {name}= would not reach it; give one of them"
+            )
+        return transport
     # Imported here: `import openai_async` shall not cost the 100 ms that aiohttp takes.
     from openai_async.transport.session import AiohttpTransport  # noqa: PLC0415 - see above
 
-    return AiohttpTransport(session=session, proxy=proxy, ssl=ssl_context, limit=limit)
+    return AiohttpTransport(**own, limit=limit)
 
 
-def _hide(secrets: tuple[str, ...], answer: object) -> None:
-    """Tell a stream which keys its errors must not show: it fails where nobody knows the request any more."""
-    if isinstance(answer, ChatStream):
-        answer._secrets = secrets
-
-
-def _checked_key(key: ApiKey | None) -> ApiKey:
-    if key is None:
-        raise OpenAIError(
-            "There is no API key. Pass api_key=..., or set the environment variable OPENAI_API_KEY; "
-            'for a server that wants none, pass api_key="".'
-        )
-    if isinstance(key, str):
-        try:
-            header_value("authorization", key)
-        except OpenAIError:
-            raise OpenAIError("api_key holds a line break or another character that no key has; strip it") from None
-    elif not callable(key):
-        raise TypeError(f"api_key must be a string or a function that returns one, not {type(key).__name__}")
-    return key
-
-
-def _checked_retries(retries: Any) -> int:
-    if isinstance(retries, bool) or not isinstance(retries, int):
-        raise TypeError(f"max_retries must be a whole number, not {retries!r}; 0 turns retries off")
-    if retries < 0:
-        raise ValueError(f"max_retries must be 0 or more, not {retries}")
-    return retries
+_ARGUMENTS = frozenset(AsyncOpenAI.__init__.__annotations__) - {"return", "unsupported"}

@@ -10,28 +10,33 @@ import inspect
 import sys
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Unpack, cast, overload
+from typing import Any, Literal, TypeVar, Unpack, cast, overload
 
+from openai_async.protocol.output import OutputType
+from openai_async.protocol.parsing import ResponseParser
 from openai_async.types.chunk import ChatCompletionChunk
 from openai_async.types.completion import ChatCompletion
-from openai_async.types.options import Omit, RequestOptions
-from openai_async.types.params import CompletionCreateParamsBase
+from openai_async.types.options import Omit, RequestOptions, omit
+from openai_async.types.params import ResponseFormat
+from openai_async.types.parsed import ParsedChatCompletion
 
+from .answers import cast_answer, read_completion
+from .arguments import CreateParams, ParseParams, check_names, is_type
 from .call import Call
-from .opening import open_stream, read_completion
-from .request import Sender, encode_body
-from .stream import ChatStream
+from .reader import ChunkReader
+from .request import Plan, Sender, encode_body
+from .response import ResponseInfo
+from .sending import PlainSending, Sending, StreamSending
+from .stored import StoredCompletions
+from .stream import CastStream, ChatStream, EventStream
+from .tools import argument_types
+from .wrappers import CompletionsWithRawResponse, CompletionsWithStreamingResponse
 
-if TYPE_CHECKING:
-    from openai_async.protocol.eventtypes import StreamEvent
+__all__ = ["AsyncChat", "AsyncCompletions", "CreateParams", "ParseParams"]
 
-__all__ = ["AsyncChat", "AsyncCompletions", "CreateParams"]
+T = TypeVar("T")
 
 _PATH = "/chat/completions"
-
-
-class CreateParams(CompletionCreateParamsBase, RequestOptions):
-    """What `create` and `stream` take: the API's parameters, and the options of every method."""
 
 
 _OPTIONS = frozenset(RequestOptions.__annotations__)
@@ -50,11 +55,8 @@ class AsyncChat:
         return AsyncCompletions(self._client)
 
 
-class AsyncCompletions:
+class AsyncCompletions(StoredCompletions):
     """The methods of `client.chat.completions`."""
-
-    def __init__(self, client: Sender) -> None:
-        self._client = client
 
     @overload
     def create(
@@ -68,10 +70,21 @@ class AsyncCompletions:
     def create(
         self, *, stream: bool, **params: Unpack[CreateParams]
     ) -> Call[ChatCompletion | ChatStream[ChatCompletionChunk]]: ...
-    def create(self, **params: Any) -> Call[Any]:
+    @overload
+    def create(
+        self, *, cast_to: type[T], stream: Literal[True], **params: Unpack[CreateParams]
+    ) -> Call[ChatStream[T]]: ...
+    @overload
+    def create(
+        self, *, cast_to: type[T], stream: Literal[False] | Omit | None = None, **params: Unpack[CreateParams]
+    ) -> Call[T]: ...
+    def create(self, *, cast_to: Any = None, **params: Any) -> Call[Any]:
         """Create a completion: `POST /chat/completions`.
 
         Args:
+            cast_to: A type of your own for the answer, or with `stream=True` for each chunk: a struct, a dataclass, a
+                TypedDict, a pydantic model, `dict`, `bytes`, or a class derived from this package's types; None:
+                `ChatCompletion` and `ChatCompletionChunk`.
             params: The API's parameters, explained in `CompletionCreateParamsBase`, and the options of
                 `RequestOptions`. `model` and `messages` are required; an argument that is `omit` is not sent, one
                 that is None is sent as null.
@@ -86,12 +99,65 @@ class AsyncCompletions:
             ValueError: A number or a text can't be sent.
             OpenAIError: From the call: whatever goes wrong; see `openai_async.errors`.
         """
-        if params.get("stream"):
-            return self._streaming(params, "create", events=False)
-        plan = self._client._plan("POST", _PATH, *_split(params, "create"), stream=False)
-        return Call(partial(self._client._send, plan, read_completion), name="chat.completions.create")
+        if is_type(params.get("response_format")):
+            raise TypeError(
+                "create(response_format=...) takes a response format's dict, not a class; "
+                "parse() and stream() take a class, and parse the answer"
+            )
+        name = "chat.completions.create"
+        if not params.get("stream"):
+            read: Any = read_completion if cast_to is None else partial(cast_answer, cast_to)
+            plan = self._plan_of(params, "create", stream=False)
+            return _call(PlainSending[Any](self._client, plan, read), name)
+        wrap: Any = ChatStream[Any] if cast_to is None else partial(_cast_stream, cast_to)
+        return _call(self._streaming(params, "create", wrap, keep_data=cast_to is not None), name)
 
-    def stream(self, **params: Unpack[CreateParams]) -> Call[ChatStream[StreamEvent]]:
+    @overload
+    def parse(self, *, response_format: type[T], **params: Unpack[ParseParams]) -> Call[ParsedChatCompletion[T]]: ...
+    @overload
+    def parse(
+        self, *, response_format: ResponseFormat | Omit = omit, **params: Unpack[ParseParams]
+    ) -> Call[ParsedChatCompletion[None]]: ...
+    @overload
+    def parse(self, *, response_format: Any, **params: Unpack[ParseParams]) -> Call[ParsedChatCompletion[Any]]: ...
+    def parse(self, **params: Any) -> Call[Any]:
+        """Create a completion whose content and function arguments come as objects.
+
+            completion = await client.chat.completions.parse(model=…, messages=…, response_format=Weather)
+            weather = completion.choices[0].message.parsed
+
+        Args:
+            params: As `create`, but `response_format` may be a type: a msgspec struct, dataclass, TypedDict, pydantic
+                model, `list[...]`, union, enum …; the model is held to its strict JSON schema. Arguments of tools made
+                by `function_tool` or `pydantic_function_tool`, and of dict tools with `strict: True`, are parsed, too.
+
+        Returns:
+            A call that gives a completion with `message.parsed` and `function.parsed_arguments`. A refusal leaves
+            `parsed` None.
+
+        Raises:
+            TypeError, ValueError, OpenAIError: As `create`.
+            LengthFinishReasonError, ContentFilterFinishReasonError: From the call: the answer was cut off or withheld
+                where there was something to parse; `completion` has what came.
+            OutputParseError: From the call: the answer is no JSON, or does not fit the type; likewise.
+        """
+        parser, params = _with_types(params, "parse")
+        plan = self._plan_of({**params, "stream": False}, "parse", stream=False)
+
+        def read(body: bytes, info: ResponseInfo) -> ParsedChatCompletion[Any]:
+            return parser.completion(read_completion(body, info))
+
+        return _call(PlainSending[Any](self._client, plan, read), "chat.completions.parse")
+
+    @overload
+    def stream(self, *, response_format: type[T], **params: Unpack[ParseParams]) -> Call[EventStream[T]]: ...
+    @overload
+    def stream(
+        self, *, response_format: ResponseFormat | Omit = omit, **params: Unpack[ParseParams]
+    ) -> Call[EventStream[None]]: ...
+    @overload
+    def stream(self, *, response_format: Any, **params: Unpack[ParseParams]) -> Call[EventStream[Any]]: ...
+    def stream(self, **params: Any) -> Call[Any]:
         """Create a completion and follow it by events: `create(stream=True)` whose stream iterates events.
 
             async with client.chat.completions.stream(model=…, messages=…) as stream:
@@ -100,29 +166,67 @@ class AsyncCompletions:
                         print(event.delta, end="")
                 completion = await stream.get_final_completion()
 
-        Arguments and errors are those of `create`.
+        Arguments and errors are those of `parse`; what can't be parsed is raised at the stream's end.
         """
-        return self._streaming({**params, "stream": True}, "stream", events=True)
+        parser, params = _with_types(params, "stream")
+        wrap = partial(EventStream[Any], parser=parser)
+        return _call(self._streaming({**params, "stream": True}, "stream", wrap), "chat.completions.stream")
 
-    def _streaming(self, params: dict[str, Any], method: str, *, events: bool) -> Call[Any]:
-        plan = self._client._plan("POST", _PATH, *_split(params, method), stream=True)
+    @property
+    def with_raw_response(self) -> CompletionsWithRawResponse:
+        """The same methods, giving responses with their heads; the official SDK's spelling of `create(...).raw()`."""
+        return CompletionsWithRawResponse(self)
+
+    @property
+    def with_streaming_response(self) -> CompletionsWithStreamingResponse:
+        """The same methods, giving responses whose bodies are read when asked for; for use with `async with`."""
+        return CompletionsWithStreamingResponse(self)
+
+    def _plan_of(self, params: dict[str, Any], method: str, *, stream: bool) -> Plan:
+        body, options = _split(params, method)
+        return self._client._plan("POST", _PATH, body, options, stream=stream, model=params["model"])
+
+    def _streaming(
+        self, params: dict[str, Any], method: str, wrap: Any, *, keep_data: bool = False
+    ) -> StreamSending[Any]:
+        plan = self._plan_of(params, method, stream=True)
         asked = params.get("n")
         choices = asked if isinstance(asked, int) else 1
-        accept = partial(open_stream, events=events, choices=choices, deviations=self._client._deviations)
-        return Call(partial(self._client._send, plan, accept), name=f"chat.completions.{method}")
+        return StreamSending(self._client, plan, wrap, choices=choices, keep_data=keep_data)
 
 
 if sys.version_info >= (3, 12):
-    # What wraps coroutine functions (tracers, schedulers) asks for this mark; `create` returns a coroutine.
-    inspect.markcoroutinefunction(AsyncCompletions.create)
-    inspect.markcoroutinefunction(AsyncCompletions.stream)
+    # What wraps coroutine functions (tracers, schedulers) asks for this mark; these return a coroutine.
+    for _method in (AsyncCompletions.create, AsyncCompletions.parse, AsyncCompletions.stream):
+        inspect.markcoroutinefunction(_method)
+
+
+def _call(sending: Sending[Any], name: str) -> Call[Any]:
+    return Call[Any].of(sending, name=name)
+
+
+def _cast_stream(to: Any, reader: ChunkReader) -> CastStream[Any]:
+    return CastStream(reader, lambda data: cast_answer(to, data, reader.info))
+
+
+def _with_types(params: dict[str, Any], method: str) -> tuple[ResponseParser[Any], dict[str, Any]]:
+    """Return what parses the answer, and the arguments with a type's schema in the place of the type."""
+    check_names(method, params, _NAMES - {"stream"})
+    asked, tools = params.get("response_format"), params.get("tools")
+    output: OutputType[Any] | None = None
+    if is_type(asked):
+        output = OutputType.of(asked)
+        params = {**params, "response_format": output.response_format()}
+    given: list[Any] = []
+    if tools is not None and not isinstance(tools, Omit):
+        given = list(tools)  # it may be a generator, and is read twice
+        params = {**params, "tools": given}
+    return ResponseParser(output, argument_types(given)), params
 
 
 def _split(params: Mapping[str, Any], method: str) -> tuple[bytes, RequestOptions]:
     """Check a call's arguments, and part what is sent from how it is sent."""
-    unknown = next((name for name in params if name not in _NAMES), None)
-    if unknown is not None:
-        raise TypeError(_unknown_argument(method, unknown))
+    check_names(method, params, _NAMES)
     missing = [name for name in ("messages", "model") if isinstance(params.get(name, Omit()), Omit)]
     if missing:
         raise TypeError(f"{method}() misses the required argument {' and '.join(map(repr, missing))}")
@@ -133,17 +237,6 @@ def _split(params: Mapping[str, Any], method: str) -> tuple[bytes, RequestOption
             f'{method}(messages=...) takes a list of messages, such as [{{"role": "user", "content": "Hello"}}], '
             f"not {kind}"
         )
-    if isinstance(params.get("response_format"), type):
-        raise TypeError(f"{method}(response_format=...) takes a response format's dict, not a class")
     body = {name: value for name, value in params.items() if name not in _OPTIONS}
     options = {name: value for name, value in params.items() if name in _OPTIONS}
     return encode_body(body, params.get("extra_body")), cast("RequestOptions", options)
-
-
-def _unknown_argument(method: str, name: str) -> str:
-    # Imported here: only a mistake needs it.
-    from difflib import get_close_matches  # noqa: PLC0415 - see above
-
-    close = get_close_matches(name, _NAMES, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else "parameters of other vendors go into extra_body={...}."
-    return f"{method}() got an unexpected keyword argument {name!r}; {hint}"

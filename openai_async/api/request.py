@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import msgspec
 
@@ -20,6 +20,7 @@ from openai_async.transport.timer import Timer
 from openai_async.types.options import Omit, RequestOptions, Timeout
 
 __all__ = [
+    "KEY_HEADERS",
     "KEY_PENDING",
     "ApiKey",
     "Plan",
@@ -28,6 +29,7 @@ __all__ = [
     "check_base_url",
     "encode_body",
     "header_value",
+    "join_url",
     "merge_headers",
     "resolve_key",
 ]
@@ -38,7 +40,9 @@ ApiKey: TypeAlias = str | Callable[[], str | Awaitable[str]]
 
 # The place of the key among the headers: where it still is when the request goes out, the key goes.
 KEY_PENDING = ""
+KEY_HEADERS = ("authorization", "api-key")
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2: token
 
 
@@ -46,7 +50,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """One call, ready to be sent: everything but the key, which is asked for at each attempt.
 
     Attributes:
-        headers: Names in lower case; `authorization` is `KEY_PENDING` unless the caller gave or omitted it.
+        headers: Names in lower case; that of the key is `KEY_PENDING` unless the caller gave or omitted it.
         timeout: In seconds, spanning all attempts.
         max_retries: Attempts after the first.
     """
@@ -58,13 +62,24 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     timeout: Timeout
     max_retries: int
 
-    def request(self, authorization: str | None) -> Request:
-        """Return the request with its key; None: it takes none."""
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """Names of the headers that wait for a key."""
+        return tuple(name for name in KEY_HEADERS if self.headers.get(name) == KEY_PENDING)
+
+    def request(self, credentials: Mapping[str, str]) -> Request:
+        """Return the request with its key.
+
+        Args:
+            credentials: Name of a header that may be pending to what goes there; those pending still are left out.
+        """
         headers = self.headers
-        if headers.get("authorization") == KEY_PENDING:
-            headers = {name: value for name, value in headers.items() if name != "authorization"}
-            if authorization is not None:
-                headers["authorization"] = authorization
+        if pending := self.pending:
+            headers = dict(headers)
+            for name in pending:
+                del headers[name]
+                if name in credentials:
+                    headers[name] = credentials[name]
         return Request(method=self.method, url=self.url, headers=headers, body=self.body)
 
 
@@ -73,7 +88,16 @@ class Sender(Protocol):
 
     _deviations: set[str]
 
-    def _plan(self, method: str, path: str, body: bytes | None, options: RequestOptions, *, stream: bool) -> Plan: ...
+    def _plan(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        options: RequestOptions,
+        *,
+        stream: bool,
+        model: str | None = None,
+    ) -> Plan: ...
 
     async def _send(self, plan: Plan, accept: Callable[[Response, Timer], Awaitable[T]]) -> T: ...
 
@@ -122,12 +146,53 @@ def check_base_url(url: object) -> str:
     return url.rstrip("/")
 
 
-def build_url(base: str, path: str, query: Mapping[str, Any]) -> str:
-    """Return the address of `path` under `base`, with `query` (lists as `k[]=`, mappings as `k[name]=`)."""
-    base, _, fixed = base.partition("?")
+def join_url(base: str, path: str) -> str:
+    """Return the address of `path` under `base`, whose query, if it has one, is at the end.
+
+    Args:
+        base: As `check_base_url` returns it.
+        path: With or without a slash in front, and perhaps with a query of its own; or an address of the same origin.
+
+    Raises:
+        OpenAIError: It holds a character that an address can't, climbs with `..`, or is an address of another origin:
+            credentials are sent to none but the client's own.
+    """
+    if not path.isascii() or not path.isprintable() or " " in path or "#" in path or "\\" in path:
+        raise OpenAIError(f"the path holds a character that an address can't; percent-encode it: {path!r}")
+    place, _, own = path.partition("?")
+    if any(unquote(segment) in {".", ".."} for segment in place.split("/")):
+        raise OpenAIError(f"the path must not climb with '.' or '..': {path!r}")
+    root, _, fixed = base.partition("?")
+    if _SCHEME.match(place):
+        if _origin(place) != _origin(base):
+            raise OpenAIError(
+                "the address is of another origin than base_url, and the key is sent to no other; "
+                "use client.with_options(base_url=..., api_key=...) for it"
+            )
+        address = place
+    else:
+        address = f"{root}/{place.lstrip('/')}"
+    query = "&".join(part for part in (fixed, own) if part)
+    return f"{address}?{query}" if query else address
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    """What decides who reads a request: scheme, host and port (RFC 6454, section 4); a URL that is none has none."""
+    try:
+        parts = urlsplit(url)
+        if parts.username is not None or parts.password is not None:
+            return "", "", None
+        return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return "", "", None
+
+
+def build_url(url: str, query: Mapping[str, Any]) -> str:
+    """Return an address with `query` added (lists as `k[]=`, mappings as `k[name]=`) after what it has already."""
     pairs = [pair for name, value in query.items() for pair in _pairs(name, value)]
-    text = "&".join(part for part in (fixed, urlencode(pairs, quote_via=quote, safe="[]")) if part)
-    return f"{base}{path}?{text}" if text else f"{base}{path}"
+    if not pairs:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(pairs, quote_via=quote, safe='[]')}"
 
 
 def _pairs(name: str, value: Any) -> list[tuple[str, str]]:
@@ -179,8 +244,12 @@ def merge_headers(*layers: Mapping[str, Any] | None) -> dict[str, str]:
     return merged
 
 
-async def resolve_key(key: ApiKey) -> str:
+async def resolve_key(key: ApiKey, name: str = "api_key") -> str:
     """Return the key itself, calling and awaiting what gives it. Cancelling it cancels that call.
+
+    Args:
+        key: A key, or what gives it.
+        name: What errors call it.
 
     Raises:
         OpenAIError: The callable failed, or gave no string, or one that no header can hold.
@@ -193,9 +262,9 @@ async def resolve_key(key: ApiKey) -> str:
         except OpenAIError:
             raise
         except Exception as error:
-            raise OpenAIError(f"api_key() failed: {type(error).__name__}") from error
+            raise OpenAIError(f"{name}() failed: {type(error).__name__}") from error
     if not isinstance(value, str) or not value:
         raise OpenAIError(
-            f"api_key() must return a key, a string that is not empty; it returned a {type(value).__name__}"
+            f"{name}() must return a key, a string that is not empty; it returned a {type(value).__name__}"
         )
     return value

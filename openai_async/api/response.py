@@ -11,6 +11,9 @@ import msgspec
 
 from openai_async.errors import APIResponseValidationError
 from openai_async.protocol.failures import web_page
+from openai_async.transport.limits import RateLimitInfo
+from openai_async.transport.message import Response
+from openai_async.transport.timer import Timer
 
 __all__ = ["ResponseInfo", "Timing", "not_an_answer"]
 
@@ -19,15 +22,32 @@ SAMPLE_SIZE = 512
 
 
 class ResponseInfo(msgspec.Struct, frozen=True):
-    """The head of a response.
+    """The head of a response, and what it took to get it.
 
     Attributes:
         status: The HTTP status.
         headers: Names in lower case, repeated ones joined by a comma.
+        retries_taken: How many attempts failed before the one that was answered.
     """
 
     status: int
     headers: Mapping[str, str]
+    retries_taken: int = 0
+
+    @classmethod
+    def of(cls, response: Response, timer: Timer) -> ResponseInfo:
+        """Return what is known of `response`, which the last attempt that `timer` counts brought."""
+        return cls(response.status, response.headers, max(timer.attempts - 1, 0))
+
+    @property
+    def status_code(self) -> int:
+        """The same as `status`: the official SDK's name for it."""
+        return self.status
+
+    @property
+    def rate_limits(self) -> RateLimitInfo | None:
+        """What the server says of its rate limits, parsed; None: it says nothing."""
+        return RateLimitInfo.of(self.headers)
 
     @property
     def request_id(self) -> str | None:

@@ -1,47 +1,36 @@
-"""`ChatStream`: the pump between the socket and the chunks in your hands.
+"""`ChatStream`: a streamed answer in your hands, chunk by chunk or as events.
 
-The only module that both awaits and understands: read bytes, feed the parser, decode, hand out, add to the snapshot.
-Between two chunks of one read nothing is awaited. It never retries: that ended when the first token came.
+A `ChunkReader` that has brought the first content comes in; chunks, events and the whole completion go out. Nothing
+here reads a socket.
 """
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from openai_async.errors import (
-    APIConnectionError,
-    APIError,
-    APITimeoutError,
-    IncompleteStreamError,
-    StreamStateError,
-)
-from openai_async.protocol.chunks import ChunkDecoder, Done, has_payload
+from openai_async.errors import StreamStateError
 from openai_async.protocol.events import EventBuilder
-from openai_async.protocol.eventtypes import StreamEvent
-from openai_async.protocol.snapshot import ChatCompletionAccumulator
-from openai_async.protocol.sse import EventParser
-from openai_async.transport.message import Response
-from openai_async.transport.redaction import redact
-from openai_async.transport.timer import Timer
-from openai_async.types.chunk import ChatCompletionChunk
+from openai_async.protocol.eventtypes import ChatCompletionStreamEvent
+from openai_async.protocol.output import OutputType
+from openai_async.protocol.parsing import ResponseParser
 from openai_async.types.completion import ChatCompletion
+from openai_async.types.parsed import ParsedChatCompletion
 
-from .response import ResponseInfo, Timing, not_an_answer
-from .views import BatchIterator, TextIterator
+from .reader import ChunkReader
+from .response import ResponseInfo, Timing
+from .views import BatchIterator, PartialIterator, RawIterator, TextIterator
 
-__all__ = ["ChatStream"]
+__all__ = ["CastStream", "ChatStream", "EventStream"]
 
 Item = TypeVar("Item")
-
-_log = logging.getLogger("openai_async")
+T = TypeVar("T")
 
 
 class ChatStream(Generic[Item]):
-    """A streamed chat completion: an async iterator of chunks, or from `stream()` of events.
+    """A streamed chat completion: an async iterator of chunks.
 
     Use it with `async with`, so that the request is aborted when you leave early:
 
@@ -51,40 +40,10 @@ class ChatStream(Generic[Item]):
 
     Iteration ends when the answer is complete: `[DONE]` came, or every choice has its `finish_reason`. Anything else
     raises, with all that was received in the error's `partial`. It can be iterated once, by one task at a time.
-
-    Attributes:
-        response: Status and headers of the response that carries the stream.
     """
 
-    def __init__(
-        self,
-        response: Response,
-        timer: Timer,
-        *,
-        events: bool = False,
-        choices: int = 1,
-        deviations: set[str] | None = None,
-    ) -> None:
-        self.response = ResponseInfo(response.status, response.headers)
-        self._body = response
-        self._timer = timer
-        self._parser = EventParser()
-        self._decoder = ChunkDecoder(headers=response.headers)
-        self._deviations = deviations  # those that this client has logged; None: nobody wants to know
-        self._accumulator = ChatCompletionAccumulator()
-        self._tells_events = events
-        self._builder: EventBuilder | None = None  # of the events so far; None: none yet, or chunks went without
-        self._chunks: deque[ChatCompletionChunk] = deque()  # decoded, not handed out yet
-        self._events: deque[StreamEvent] = deque()  # of the chunk handed out last, not handed out yet
-        self._secrets: tuple[str, ...] = ()  # keys that no error may show
-        self._asked = choices  # how many answers the request wanted
-        self._failure: APIError | None = None  # raised once the chunks before it are handed out
-        self._chunked = False  # any chunk came
-        self._payload = False  # any content came
-        self._done = False  # [DONE] came
-        self._over = False  # nothing more is read
-        self._closed = False  # because the reader left
-        self._reading = False
+    def __init__(self, reader: ChunkReader) -> None:
+        self._reader = reader
 
     # Reading.
 
@@ -92,7 +51,7 @@ class ChatStream(Generic[Item]):
         return self
 
     async def __anext__(self) -> Item:
-        """Return the next chunk or event.
+        """Return the next chunk.
 
         Cancelling it aborts the request; what was received stays in `snapshot`.
 
@@ -100,29 +59,51 @@ class ChatStream(Generic[Item]):
             APIError: The stream failed; `partial` has what was received.
             StreamStateError: Another task is reading, or the stream was closed before its end.
         """
-        if not self._events:
-            if not self._chunks:
-                await self._more()
-            if not self._tells_events:
-                # Item is ChatCompletionChunk here, and StreamEvent below.
-                return self._hand_out()  # type: ignore[return-value]  # pyright: ignore[reportReturnType] - see above
-            builder = self._builder or EventBuilder(self._accumulator)
-            self._events.extend(builder.events(self._hand_out()))  # one event at least
-            self._builder = builder
-        return self._events.popleft()  # type: ignore[return-value]  # pyright: ignore[reportReturnType] - see above
+        reader = self._reader
+        if not reader.chunks:
+            await reader.more()
+        # Item is ChatCompletionChunk here; the subclasses, which have other items, have a method of their own.
+        return reader.hand_out()  # type: ignore[return-value]  # pyright: ignore[reportReturnType] - see above
 
-    def events(self) -> ChatStream[StreamEvent]:
-        """Return the same stream, iterating events from the next chunk on."""
-        self._tells_events = True
-        return self  # type: ignore[return-value]  # pyright: ignore[reportReturnType] - from here on Item is StreamEvent
+    def events(self) -> EventStream[None]:
+        """Return a stream of the same answer that iterates events, from the next chunk on."""
+        return EventStream(self._reader, ResponseParser())
 
     def text(self) -> TextIterator:
         """Return an iterator of the pieces of choice 0's text, empty ones left out."""
-        return TextIterator(self)
+        return TextIterator(self._reader)
 
     def batches(self) -> BatchIterator:
         """Return an iterator of lists of chunks, one list per socket read, none of them empty."""
-        return BatchIterator(self)
+        return BatchIterator(self._reader)
+
+    def raw(self) -> RawIterator:
+        """Return an iterator of the stream's bytes as they came, each piece one or more whole events.
+
+        For relays: nothing is encoded anew, and `snapshot` still knows usage and finish. The last piece ends with
+        `[DONE]` if the server sent it; an event that is an error is raised instead of being handed out.
+
+        Raises:
+            StreamStateError: Chunks of the stream were read already.
+        """
+        if self._reader.reads is None or self._reader.accumulator.chunks:
+            raise StreamStateError("raw() begins with the stream's first byte: call it before anything is read.")
+        return RawIterator(self._reader)
+
+    def partial(self, type: type[T]) -> PartialIterator[T]:
+        """Return an iterator of the object that choice 0 writes, while it is being written.
+
+        Objects are of type `T`, made without its validators; what has not come yet is None, in a TypedDict absent.
+        They only ever grow: text by its end, lists by items, and numbers show once they are whole. The last one is
+        the whole object, validated; it is raised what `parse` raises where there is none.
+
+        Args:
+            type: As `response_format` of `parse` takes it.
+
+        Raises:
+            TypeError: Nothing in JSON could become such a type.
+        """
+        return PartialIterator(self._reader, OutputType.of(type))
 
     async def final(self) -> ChatCompletion:
         """Read the stream to its end and return the whole completion.
@@ -133,28 +114,29 @@ class ChatStream(Generic[Item]):
             APIError: The stream failed, now or earlier; `partial` has what was received.
             StreamStateError: The stream was closed before its end.
         """
-        while await self._has_more():
-            self._hand_out()
-        return self.snapshot
+        await self._reader.drain()
+        return self._reader.snapshot()
 
     async def get_final_completion(self) -> ChatCompletion:
         """Do as `final`: the official SDK's name for it."""
         return await self.final()
 
     async def until_done(self) -> Self:
-        """Read the stream to its end and return it."""
+        """Read the stream to its end and return it; cancels and raises as `final`."""
         await self.final()
         return self
 
     # Looking.
 
     @property
+    def response(self) -> ResponseInfo:
+        """Status and headers of the response that carries the stream, and the retries that it took."""
+        return self._reader.info
+
+    @property
     def snapshot(self) -> ChatCompletion:
         """The completion as far as it was handed out, joined now; later chunks don't change it."""
-        completion = self._accumulator.completion()
-        if self.response.request_id is not None:
-            completion._response_id = self.response.request_id
-        return completion
+        return self._reader.snapshot()
 
     @property
     def current_completion_snapshot(self) -> ChatCompletion:
@@ -164,11 +146,10 @@ class ChatStream(Generic[Item]):
     @property
     def timing(self) -> Timing:
         """When what happened, in seconds from the call's start."""
-        return Timing.of(self._timer.marks)
+        return Timing.of(self._reader.timer.marks)
 
     def __repr__(self) -> str:
-        state = "failed" if self._failure else "complete" if self._done else "closed" if self._over else "open"
-        return f"<ChatStream {state} status={self.response.status} request_id={self.response.request_id!r}>"
+        return repr(self._reader)
 
     # Leaving.
 
@@ -178,192 +159,127 @@ class ChatStream(Generic[Item]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._abort()
+        self._reader.abort()
 
     async def aclose(self) -> None:
         """Close the stream; a request under way is aborted. Harmless after the end, and twice.
 
         Chunks that were received before can still be read.
         """
-        self._abort()
+        self._reader.abort()
 
     async def close(self) -> None:
         """Do as `aclose`."""
-        self._abort()
+        self._reader.abort()
 
-    def __del__(self) -> None:
-        if not getattr(self, "_over", True):
-            warnings.warn(
-                f"{self!r} was neither read to its end nor closed", ResourceWarning, stacklevel=2, source=self
-            )
-            self._abort()
 
-    # The pump.
+class CastStream(ChatStream[Item]):
+    """A stream whose chunks come as objects of the user's own type; see `cast_to` of `create`.
 
-    async def _has_more(self) -> bool:
-        """Whether a chunk can be handed out; waits for one."""
-        if not self._chunks:
+    Args:
+        reader: Which keeps the data of each chunk.
+        cast: Makes an object of a chunk's JSON; raises an `APIError` where it does not fit.
+    """
+
+    def __init__(self, reader: ChunkReader, cast: Callable[[bytes], Item]) -> None:
+        super().__init__(reader)
+        self._cast = cast
+
+    async def __anext__(self) -> Item:
+        """Return the next chunk as the user's type; cancels and raises as `ChatStream.__anext__`.
+
+        Raises:
+            APIResponseValidationError: The chunk does not fit the type.
+        """
+        reader = self._reader
+        if not reader.chunks:
+            await reader.more()
+        reader.hand_out()
+        assert reader.data is not None  # it was asked to keep them
+        return self._cast(reader.data.popleft())
+
+
+class EventStream(ChatStream[ChatCompletionStreamEvent[T]], Generic[T]):
+    """A streamed chat completion told as events: what `chat.completions.stream` gives.
+
+    With a `response_format`, the final completion's `message.parsed` is of type `T`. What can't be parsed (the answer
+    was cut off, withheld, or is no such JSON) is raised at the stream's end, when all is received, usage included.
+
+    Args:
+        reader: Of the stream.
+        parser: Knows what contents and arguments are to become.
+    """
+
+    def __init__(self, reader: ChunkReader, parser: ResponseParser[T]) -> None:
+        super().__init__(reader)
+        self._parser = parser
+        self._builder = EventBuilder(reader.accumulator, parser)
+        self._events: deque[ChatCompletionStreamEvent[T]] = deque()  # of the chunk handed out last
+        self._parsed: ParsedChatCompletion[T] | None = None  # the whole completion, once the stream is over
+
+    async def __anext__(self) -> ChatCompletionStreamEvent[T]:
+        """Return the next event; cancels as `ChatStream.__anext__`.
+
+        Raises:
+            APIError: The stream failed; `partial` has what was received.
+            LengthFinishReasonError, ContentFilterFinishReasonError, OutputParseError: The stream is complete, and
+                what it says can't be parsed; `completion` has it.
+            StreamStateError: Another task is reading, or the stream was closed before its end.
+        """
+        if not self._events:
+            reader = self._reader
             try:
-                await self._more()
+                if not reader.chunks:
+                    await reader.more()
             except StopAsyncIteration:
-                return False
-        return True
+                self._events.extend(self._current_builder().end())
+                if not self._events:
+                    self._parse()
+                    raise
+            else:
+                builder = self._current_builder()
+                self._events.extend(builder.events(reader.hand_out()))  # one event at least
+        return self._events.popleft()
 
-    async def _more(self) -> None:
-        """Read until there is a chunk; where the stream is over, raise what ends the iteration."""
-        if self._reading:
-            raise StreamStateError("Another task is reading this stream; a stream has one reader.")
-        self._reading = True
-        try:
-            self._timer.resume()  # time that the reader took is not the server's silence
-            while not self._chunks:
-                if self._over:
-                    raise self._outcome()
-                await self._fill()
-        except StopAsyncIteration:
-            raise
-        except BaseException:
-            self._abort()
-            raise
-        finally:
-            self._reading = False
-            self._timer.pause()
+    def events(self) -> Self:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride] - it keeps T
+        """Return the stream itself: it iterates events already."""
+        return self
 
-    async def _fill(self) -> None:
-        """Take the bytes of one socket read, or note that there are no more."""
-        data, failure = b"", None
-        try:
-            with self._timer:
-                data = await self._body.read()
-        except APIConnectionError as error:
-            failure = error
-        if self._over:
-            return  # another task closed the stream meanwhile, and that ended the reading
-        if failure is not None:
-            self._end(failure)
-        elif data:
-            self._take(data)
-        else:
-            self._end(None)
+    async def final(self) -> ParsedChatCompletion[T]:
+        """Read the stream to its end and return the whole completion, parsed.
 
-    def _take(self, data: bytes) -> None:
-        """Decode what the bytes complete."""
-        if not self._chunked and "first_byte" not in self._timer.marks:
-            self._timer.mark("first_byte")
-        decode, chunks = self._decoder.decode, self._chunks
-        payload = False
-        try:
-            for event in self._parser.feed(data):
-                chunk = decode(event)
-                if chunk is None:
-                    continue
-                if isinstance(chunk, Done):
-                    self._finish()
-                    break
-                chunks.append(chunk)
-                payload = payload or has_payload(chunk)
-        except APIError as error:
-            # The chunks before it are handed out first.
-            self._failure = error
-            self._abort()
-        self._chunked = self._chunked or bool(chunks)
-        if payload:
-            if not self._payload:
-                self._payload = True
-                self._timer.mark("first_token")
-            self._timer.progress()
+        Cancelling it aborts the request; what was received stays in `snapshot`.
 
-    def _take_whole(self, chunk: ChatCompletionChunk) -> None:
-        """Take a whole answer that came instead of a stream."""
-        self._chunks.append(chunk)
-        self._chunked = self._payload = self._done = True
-        self._timer.mark("first_token")
-        self._mark_over()
+        Raises:
+            APIError, StreamStateError: As `ChatStream.final`.
+            LengthFinishReasonError, ContentFilterFinishReasonError: The answer was cut off or withheld where there
+                was something to parse; `completion` has what came.
+            OutputParseError: The answer is no JSON, or does not fit its type; likewise.
+        """
+        await self._reader.drain()
+        return self._parse()
 
-    def _hand_out(self) -> ChatCompletionChunk:
-        """Take the next decoded chunk and add it to the snapshot."""
-        chunk = self._chunks.popleft()
-        # A builder that misses a chunk would miscount: whoever tells events of this one puts it back.
-        self._builder = None
-        try:
-            self._accumulator.add(chunk)
-        except APIError as error:
-            self._chunks.clear()
-            self._failure = error
-            self._abort()
-            raise self._outcome() from None
-        return chunk
-
-    def _finish(self) -> None:
-        """`[DONE]` came: the iteration ends here, whatever the body still has."""
-        self._done = True
-        self._mark_over()
-        self._body.release()
-
-    def _end(self, error: APIConnectionError | None) -> None:
-        """The body ended, cleanly or with an error. Whether that is an answer's end shows when all is handed out."""
-        self._mark_over()
-        if error is None:
-            self._body.release()
-        else:
-            self._body.close()
-            self._failure = error
-
-    def _abort(self) -> None:
-        """Read no more; the server sees the connection go away, unless the body was at its end."""
-        if not self._over:
-            self._closed = True
-            self._mark_over()
-            self._body.close()
-
-    def _mark_over(self) -> None:
-        self._over = True
-        self._timer.mark("last")
-        self._timer.stop()
-        deviation = self._decoder.deviation
-        if deviation is not None and self._deviations is not None and deviation not in self._deviations:
-            self._deviations.add(deviation)
-            _log.debug("the server deviates from the published schema, and is read all the same: %s", deviation)
-
-    def _outcome(self) -> Exception:
-        """What ends the iteration, all chunks being handed out: `StopAsyncIteration`, or why there is no answer."""
-        outcome = self._ending()
-        if not isinstance(outcome, APIError):
-            return outcome
-        if not outcome.headers:  # what is raised below this module does not know the response
-            outcome.headers, outcome.request_id = dict(self.response.headers), self.response.request_id
-        redact(outcome, self._secrets)
-        if outcome.partial is None and self._payload:
-            outcome.partial = self.snapshot
-        self._failure = outcome
-        return outcome
+    async def get_final_completion(self) -> ParsedChatCompletion[T]:
+        """Do as `final`: the official SDK's name for it."""
+        return await self.final()
 
     @property
-    def _all_began(self) -> bool:
-        """Whether as many answers began as were asked for: after a break, one that did not would be missed by nobody.
+    def snapshot(self) -> ParsedChatCompletion[T]:
+        """The completion as far as it was handed out, joined now; `parsed` holds plain data while it is unfinished."""
+        return self._parser.snapshot(self._reader.snapshot())
 
-        Where the server ends the stream in order, fewer are its decision: some ignore `n`.
-        """
-        return len(self._accumulator.choices) >= self._asked
+    @property
+    def current_completion_snapshot(self) -> ParsedChatCompletion[T]:
+        """The same as `snapshot`: the official SDK's name for it."""
+        return self.snapshot
 
-    def _ending(self) -> Exception:
-        """How the stream ended: the answer is whole, or it is not, and why."""
-        failure = self._failure
-        if failure is not None and not isinstance(failure, APIConnectionError):
-            return failure
-        # The body ended, cleanly or not. A connection that breaks after the last finish_reason breaks nothing.
-        if self._done and not (self._accumulator.choices or self._accumulator.usage):
-            body = self.snapshot.to_json(indent=None).encode() if self._chunked else b"data: [DONE]"
-            return not_an_answer(self.response, body, "a stream with an answer in it")
-        if self._done or (self._accumulator.finished and (failure is None or self._all_began)):
-            return StopAsyncIteration()
-        if failure is None and self._closed:
-            return StreamStateError("The stream was closed before its end; `snapshot` has what was received.")
-        if failure is None and not self._chunked:
-            return not_an_answer(self.response, b"", "an event stream")
-        if isinstance(failure, APITimeoutError | IncompleteStreamError):
-            return failure
-        how = failure.message if failure is not None else "the server closed it without an error."
-        error = IncompleteStreamError(f"The stream ended before the answer did: {how}")
-        error.__cause__ = failure
-        return error
+    def _current_builder(self) -> EventBuilder[T]:
+        """The builder of the events; one that missed chunks, which another view took, would miscount."""
+        if self._builder.chunks != self._reader.accumulator.chunks:
+            self._builder = EventBuilder(self._reader.accumulator, self._parser)
+        return self._builder
+
+    def _parse(self) -> ParsedChatCompletion[T]:
+        if self._parsed is None:
+            self._parsed = self._parser.completion(self._reader.snapshot())
+        return self._parsed

@@ -1,68 +1,175 @@
-"""Other ways to look at a stream: its text, and its chunks by socket read.
+"""Other ways to look at a stream: its text, its chunks by socket read, its bytes, and the object that it writes.
 
-A stream comes in, whose chunks these iterators take and add to its snapshot; pieces of text or lists of chunks go out.
-They hold nothing that has to be closed: the stream is.
+A reader comes in, whose chunks these iterators take and add to its snapshot; pieces of text, lists of chunks, whole
+events as they came, or objects so far go out. Each of them ends and raises as the stream itself does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sized
-from typing import Protocol, Self
+import re
+from typing import Any, Generic, Self, TypeVar, cast
 
-from openai_async.errors import APIError
+from openai_async.errors import APIError, OpenAIError
+from openai_async.protocol.chunks import DONE, ChunkDecoder
+from openai_async.protocol.draft import draft
+from openai_async.protocol.output import OutputType
+from openai_async.protocol.parsing import ResponseParser
+from openai_async.protocol.partial import PartialText
+from openai_async.protocol.sse import EventParser
 from openai_async.types.chunk import ChatCompletionChunk
 
-__all__ = ["BatchIterator", "ChunkSource", "TextIterator"]
+from .reader import ChunkReader
 
+__all__ = ["BatchIterator", "PartialIterator", "RawIterator", "TextIterator"]
 
-class ChunkSource(Protocol):
-    """What these iterators need of a `ChatStream`."""
-
-    @property
-    def _chunks(self) -> Sized: ...
-
-    async def _more(self) -> None: ...
-
-    def _hand_out(self) -> ChatCompletionChunk: ...
+T = TypeVar("T")
 
 
 class TextIterator:
     """The text of choice 0, piece by piece; see `ChatStream.text`."""
 
-    def __init__(self, stream: ChunkSource) -> None:
-        self._stream = stream
+    def __init__(self, reader: ChunkReader) -> None:
+        self._reader = reader
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> str:
         """Return the next piece, never empty; raises and cancels as `ChatStream.__anext__` does."""
-        stream = self._stream
+        reader = self._reader
         while True:
-            if not stream._chunks:
-                await stream._more()
-            if text := stream._hand_out().text:
+            if not reader.chunks:
+                await reader.more()
+            if text := reader.hand_out().text:
                 return text
 
 
 class BatchIterator:
     """Chunks by socket read; see `ChatStream.batches`."""
 
-    def __init__(self, stream: ChunkSource) -> None:
-        self._stream = stream
+    def __init__(self, reader: ChunkReader) -> None:
+        self._reader = reader
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> list[ChatCompletionChunk]:
         """Return the chunks of the next read, one at least; raises and cancels as `ChatStream.__anext__` does."""
-        stream = self._stream
-        if not stream._chunks:
-            await stream._more()
-        batch = [stream._hand_out()]
+        reader = self._reader
+        if not reader.chunks:
+            await reader.more()
+        batch = [reader.hand_out()]
         try:
-            while stream._chunks:
-                batch.append(stream._hand_out())
+            while reader.chunks:
+                batch.append(reader.hand_out())
         except APIError:
-            pass  # the stream keeps it: it is raised by the next call, after the chunks before it
+            pass  # the reader keeps it: it is raised by the next call, after the chunks before it
         return batch
+
+
+# The blank line that ends an event: two line ends, of which CRLF is one (HTML standard, section 9.2.6).
+_EVENT_END = re.compile(rb"(?>\r\n|\r|\n){2}")
+
+
+class RawIterator:
+    """The stream's own bytes, in pieces that end where an event ends; see `ChatStream.raw`."""
+
+    def __init__(self, reader: ChunkReader) -> None:
+        self._reader = reader
+        self._tail = b""  # of an event that has not ended
+        self._end: Exception | None = None  # how the stream ended, raised when all before it is handed out
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Return the next whole events, never empty; raises and cancels as `ChatStream.__anext__` does."""
+        reader = self._reader
+        while self._end is None:
+            try:
+                if not reader.chunks:
+                    await reader.more()
+                while reader.chunks:
+                    reader.hand_out()
+            except (StopAsyncIteration, OpenAIError) as end:
+                self._end = end
+            if data := self._whole_events():
+                return data
+        raise self._end
+
+    def _whole_events(self) -> bytes:
+        """Take what was read up to the last event's end; when nothing more is read, up to what ended the stream."""
+        reads = self._reader.reads or []
+        data = b"".join((self._tail, *reads))
+        reads.clear()
+        end = max((match.end() for match in _EVENT_END.finditer(data)), default=0) if b"\r" in data else _end(data)
+        data, self._tail = data[:end], data[end:]
+        return _sound(data) if self._reader.over else data
+
+
+def _end(data: bytes) -> int:
+    """Where the last whole event of `data` ends, whose lines end with LF; 0: there is none."""
+    return data.rfind(b"\n\n") + 2 if b"\n\n" in data else 0
+
+
+def _sound(data: bytes) -> bytes:
+    """The events of `data` up to and with `[DONE]`, or up to the first that is an error."""
+    parser, decoder = EventParser(), ChunkDecoder()
+    begin = 0
+    for match in _EVENT_END.finditer(data):
+        try:
+            events = [decoder.decode(event) for event in parser.feed(data[begin : match.end()])]
+        except APIError:
+            return data[:begin]
+        begin = match.end()
+        if DONE in events:
+            break
+    return data[:begin]
+
+
+class PartialIterator(Generic[T]):
+    """The object that choice 0 writes, as far as it goes; see `ChatStream.partial`."""
+
+    def __init__(self, reader: ChunkReader, output: OutputType[T]) -> None:
+        self._reader = reader
+        self._output = output
+        self._partial: PartialText | None = None  # None: no content came
+        self._length = 0
+        self._shown: Any = None  # the plain data of the object handed out last
+        self._ended = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        """Return the object as far as it goes, each time more of it than before; at the end, the whole one.
+
+        Raises and cancels as `EventStream.__anext__` does.
+        """
+        reader = self._reader
+        while not self._ended:
+            try:
+                if not reader.chunks:
+                    await reader.more()
+            except StopAsyncIteration:
+                self._ended = True
+                whole = ResponseParser(self._output).completion(reader.snapshot())
+                if whole.choices and (parsed := whole.choices[0].message.parsed) is not None:
+                    return parsed
+                break
+            self._length += len(reader.hand_out().text)
+            value = self._value()
+            if value is not None and value != self._shown:
+                self._shown = value
+                return cast("T", draft(self._output.type, value))
+        raise StopAsyncIteration
+
+    def _value(self) -> Any:
+        """The content so far as plain data, monotonic; None: nothing shows yet."""
+        if self._partial is None:
+            choice = self._reader.accumulator.choices.get(0)
+            if choice is None or choice.content is None:
+                return None
+            self._length = len(choice.content.value())  # what other views read before counts as well
+            self._partial = PartialText(choice.content, self._output.unwrap)
+        return self._partial.at(self._length, monotonic=True)

@@ -59,6 +59,7 @@ class _Options(TypedDict):
     local: str | None
     models: str | None
     delay: float | None
+    store: str | None
     quiet: bool
 
 
@@ -71,6 +72,9 @@ class _Options(TypedDict):
 @local_option
 @click.option("--models", metavar="NAME,...", help="The models that exist. Default: every name is a model.")
 @click.option("--delay", type=click.FloatRange(min=0), metavar="SECONDS", help="Pause between tokens. Default: 0.")
+@click.option(
+    "--store", type=click.Path(dir_okay=False), metavar="FILE", help="Where completions are stored. Default: in memory."
+)
 @click.option("-q", "--quiet", is_flag=True, help="No line for each request.")
 @debug_option
 def command(**options: Unpack[_Options]) -> int:
@@ -79,8 +83,8 @@ def command(**options: Unpack[_Options]) -> int:
     Without --local no model is needed: answers are made up, the same for the same request, and fit tools and JSON
     schemas. The header "x-fault" of a request makes its answer fail, as in "x-fault: status=429; retry-after=1".
     """
-    if options["local"] is not None and (options["models"], options["delay"]) != (None, None):
-        raise click.UsageError("--models and --delay do not go with --local.")
+    if options["local"] is not None and {options["models"], options["delay"], options["store"]} != {None}:
+        raise click.UsageError("--models, --delay and --store do not go with --local.")
     with _listen(options["host"], options["port"]) as listener:
         try:
             asyncio.run(_serve(listener, options))
@@ -109,6 +113,7 @@ async def _serve(listener: socket.socket, options: _Options) -> None:
         closing: Callable[[], None] | None = None
         if options["local"] is None:
             served = _embedded(options)
+            stack.callback(served.state.store.close)
             app, closing = served, served.state.desk.close
             model = (_models(options) or [DEMO_MODEL])[0]
         else:
@@ -144,13 +149,18 @@ class _Server(uvicorn.Server):
 
 
 def _embedded(options: _Options) -> Starlette:
-    return create_app(
-        api_key=options["api_key"],
-        models=_models(options),
-        delay=options["delay"] or 0.0,
-        clock=time.time,
-        keep=0,  # requests to look at: nobody does here
-    )
+    models = _models(options)
+    try:
+        return create_app(
+            api_key=options["api_key"],
+            models=models,
+            delay=options["delay"] or 0.0,
+            clock=time.time,
+            keep=0,  # requests to look at: nobody does here
+            store=options["store"],
+        )
+    except OSError as error:
+        raise click.UsageError(f"--store: {error}") from error
 
 
 def _models(options: _Options) -> list[str] | None:

@@ -23,33 +23,35 @@ class AudioSnapshot:
     """One message's audio so far.
 
     Attributes:
+        id: The clip's id; "": the server has not said it yet.
+        transcript: What is said, as text.
         expires_at: When the server forgets the clip, in Unix seconds; 0: it did not say.
     """
 
-    __slots__ = ("_data", "_extras", "_id", "_transcript", "expires_at")
+    __slots__ = ("_data", "_extras", "expires_at", "id", "transcript")
 
     def __init__(self) -> None:
         self.expires_at = 0
-        self._id = ""
+        self.id = ""
         self._data = Text()
-        self._transcript = Text()
+        self.transcript = Text()
         self._extras = Extras(appends=True)
 
     def add(self, delta: ChoiceDeltaAudio) -> None:
         """Add a piece: the id is set once, data and transcript are appended."""
-        self._id = self._id or delta.id or ""
+        self.id = self.id or delta.id or ""
         self._data.append(delta.data or "")
-        self._transcript.append(delta.transcript or "")
+        self.transcript.append(delta.transcript or "")
         self.expires_at = delta.expires_at or self.expires_at
         self._extras.merge(delta.model_extra)
 
     def value(self) -> ChatCompletionAudio:
         """Return the audio so far."""
         fields: dict[str, Any] = {
-            "id": self._id,
+            "id": self.id,
             "data": _joined_base64(self._data.value()),
             "expires_at": self.expires_at,
-            "transcript": self._transcript.value(),
+            "transcript": self.transcript.value(),
         }
         return ChatCompletionAudio(**fields, _extra=self._extras.values(fields))
 

@@ -7,10 +7,17 @@ Nothing is joined here but what is whole, and no chunk is ever changed.
 from __future__ import annotations
 
 import copy
+from typing import Any, Generic, TypeVar
 
+from msgspec import UNSET
+
+from openai_async.errors import OutputParseError
 from openai_async.types.chunk import ChatCompletionChunk, ChoiceDelta, ChunkChoice
 
 from .eventtypes import (
+    AudioDeltaEvent,
+    AudioDoneEvent,
+    ChatCompletionStreamEvent,
     ChunkEvent,
     ContentDeltaEvent,
     ContentDoneEvent,
@@ -22,54 +29,80 @@ from .eventtypes import (
     LogprobsContentDoneEvent,
     LogprobsRefusalDeltaEvent,
     LogprobsRefusalDoneEvent,
+    ReasoningDeltaEvent,
+    ReasoningDoneEvent,
     RefusalDeltaEvent,
     RefusalDoneEvent,
     StreamEvent,
 )
+from .output import OutputType
+from .parsing import ResponseParser
+from .partial import PartialText
 from .snapshot import ChatCompletionAccumulator, ChoiceSnapshot
 from .text import Text
 from .toolcalls import ToolCalls, ToolCallSnapshot
 
 __all__ = ["EventBuilder"]
 
+T = TypeVar("T")
 
-class EventBuilder:
+
+class EventBuilder(Generic[T]):
     """Derives the events of one stream.
 
-    A choice's "done" events come once, with the chunk that carries its `finish_reason`: calls may interleave until
-    then. What a server still adds after that is told by deltas, and stands in the final completion.
+    A choice's "done" events come once, with the chunk that carries its `finish_reason`, or at the stream's end: calls
+    may interleave until then. What a server still adds after that is told by deltas, and stands in the final
+    completion. What was to be parsed and can't be is never told to be done: the final completion says why.
 
     Args:
         accumulator: What the stream's chunks are added to.
+        parser: What contents and arguments are to become; None: they stay text.
     """
 
-    def __init__(self, accumulator: ChatCompletionAccumulator) -> None:
+    def __init__(self, accumulator: ChatCompletionAccumulator, parser: ResponseParser[T] | None = None) -> None:
         self._accumulator = accumulator
+        self._parser: ResponseParser[T] = ResponseParser() if parser is None else parser
         self._base = copy.deepcopy(accumulator)  # what came before the first event
         self._history: list[ChatCompletionChunk] = []
         self._lengths: dict[Text, int] = {}
         self._touched: dict[ToolCalls, int] = {}  # how many fragments of each message's calls were told
+        self._reasoning: dict[int, Text] = {}  # of each choice; the accumulator keeps it among the extras
+        self._partials: dict[Text, PartialText] = {}
         self._done: set[int] = set()
         for choice in accumulator.choices.values():
             self._catch_up(choice)
 
+    @property
+    def chunks(self) -> int:
+        """How many chunks of the stream it knows, those before the first event included."""
+        return self._base.chunks + len(self._history)
+
     def _catch_up(self, choice: ChoiceSnapshot) -> None:
         """Count what a choice has already: a stream's reader may ask for events in its middle."""
-        calls = choice.tool_calls
+        calls, audio = choice.tool_calls, choice.audio
         texts = [choice.content, choice.refusal, *(call.text for call in (calls.snapshots() if calls else ()))]
+        if audio is not None:
+            texts.append(audio.transcript)
         self._lengths.update((text, len(text.value())) for text in texts if text is not None)
+        if reasoning := choice.reasoning:
+            self._grow(self._reasoning.setdefault(choice.index, Text()), reasoning)
+            self._reasoning[choice.index].append(reasoning)
         if calls is not None:
             self._touched[calls] = len(calls.touched)
         if choice.finish_reason:
             self._done.add(choice.index)
 
-    def events(self, chunk: ChatCompletionChunk) -> list[StreamEvent]:
+    def events(self, chunk: ChatCompletionChunk) -> list[ChatCompletionStreamEvent[T]]:
         """Return what `chunk` says, the `ChunkEvent` first; call it right after the accumulator's `add(chunk)`."""
         self._history.append(chunk)
-        seen = len(self._history)
-        events: list[StreamEvent] = [
+        events: list[ChatCompletionStreamEvent[T]] = [
             ChunkEvent(
-                chunk=chunk, _accumulator=self._accumulator, _base=self._base, _history=self._history, _seen=seen
+                chunk=chunk,
+                _accumulator=self._accumulator,
+                _base=self._base,
+                _history=self._history,
+                _seen=len(self._history),
+                _parser=self._parser,
             )
         ]
         for choice in chunk.choices:
@@ -77,26 +110,56 @@ class EventBuilder:
             self._deltas(choice, snapshot, events)
             if choice.finish_reason and snapshot.index not in self._done:
                 self._done.add(snapshot.index)
-                events.extend(_done_events(snapshot))
+                events.extend(self._done_events(snapshot))
         return events
 
-    def _deltas(self, choice: ChunkChoice, snapshot: ChoiceSnapshot, events: list[StreamEvent]) -> None:
+    def end(self) -> list[ChatCompletionStreamEvent[T]]:
+        """Return the "done" events of choices that got no `finish_reason`; call it when the stream is complete."""
+        left = [choice for index, choice in sorted(self._accumulator.choices.items()) if index not in self._done]
+        self._done.update(choice.index for choice in left)
+        return [event for choice in left for event in self._done_events(choice)]
+
+    def _deltas(
+        self, choice: ChunkChoice, snapshot: ChoiceSnapshot, events: list[ChatCompletionStreamEvent[T]]
+    ) -> None:
         delta, index = choice.delta, snapshot.index
         added = delta.text
         if added is not None and snapshot.content is not None:
             length = self._grow(snapshot.content, added)
             text = snapshot.content
-            events.append(ContentDeltaEvent(delta=added, choice_index=index, _text=text, _length=length))
+            partial = self._partial(text, self._parser.output)
+            events.append(
+                ContentDeltaEvent(delta=added, choice_index=index, _text=text, _length=length, _partial=partial)
+            )
         if delta.refusal is not None and snapshot.refusal is not None:
             length = self._grow(snapshot.refusal, delta.refusal)
             text = snapshot.refusal
             events.append(RefusalDeltaEvent(delta=delta.refusal, choice_index=index, _text=text, _length=length))
         if delta.tool_calls and snapshot.tool_calls is not None:
             self._call_deltas(delta, snapshot, events)
+        if delta._extra is not UNSET and (thought := delta.reasoning):
+            text = self._reasoning.setdefault(index, Text())
+            text.append(thought)
+            length = self._grow(text, thought)
+            events.append(ReasoningDeltaEvent(delta=thought, choice_index=index, _text=text, _length=length))
+        if delta.audio is not None and snapshot.audio is not None:
+            audio, said = snapshot.audio, delta.audio.transcript or ""
+            events.append(
+                AudioDeltaEvent(
+                    id=audio.id,
+                    data=delta.audio.data or "",
+                    transcript=said,
+                    choice_index=index,
+                    _text=audio.transcript,
+                    _length=self._grow(audio.transcript, said),
+                )
+            )
         if choice.logprobs is not None:
             events.extend(_logprob_deltas(choice, snapshot))
 
-    def _call_deltas(self, delta: ChoiceDelta, snapshot: ChoiceSnapshot, events: list[StreamEvent]) -> None:
+    def _call_deltas(
+        self, delta: ChoiceDelta, snapshot: ChoiceSnapshot, events: list[ChatCompletionStreamEvent[T]]
+    ) -> None:
         calls = snapshot.tool_calls
         assert calls is not None  # the caller looked
         assert delta.tool_calls is not None  # likewise
@@ -128,12 +191,45 @@ class EventBuilder:
                         arguments_delta=piece,
                         _text=call.text,
                         _length=length,
+                        _partial=self._partial(call.text, self._parser.tools.get(call.name)),
                     )
                 )
 
     def _grow(self, text: Text, piece: str) -> int:
         length = self._lengths[text] = self._lengths.get(text, 0) + len(piece)
         return length
+
+    def _partial(self, text: Text, output: OutputType[T] | None) -> PartialText | None:
+        """What reads `text` while it grows; None: it is to become nothing."""
+        if output is None:
+            return None
+        partial = self._partials.get(text)
+        if partial is None:
+            partial = self._partials[text] = PartialText(text, output.unwrap)
+        return partial
+
+    def _done_events(self, snapshot: ChoiceSnapshot) -> list[ChatCompletionStreamEvent[T]]:
+        """What is whole now, in the order in which the official SDK tells it; then what only we tell."""
+        events: list[ChatCompletionStreamEvent[T]] = []
+        index, parser = snapshot.index, self._parser
+        calls = snapshot.tool_calls.snapshots() if snapshot.tool_calls is not None else []
+        cut = parser.cut_short(snapshot.finish_reason, calls=any(call.name in parser.tools for call in calls))
+        refused = snapshot.refusal.value() if snapshot.refusal is not None else ""
+        if snapshot.content is not None and (content := snapshot.content.value()):
+            events.extend(_content_done(content, index, None if refused else parser.output, cut=cut))
+        if refused:
+            events.append(RefusalDoneEvent(refusal=refused, choice_index=index))
+        if snapshot.content_logprobs:
+            events.append(LogprobsContentDoneEvent(content=list(snapshot.content_logprobs), choice_index=index))
+        if snapshot.refusal_logprobs:
+            events.append(LogprobsRefusalDoneEvent(refusal=list(snapshot.refusal_logprobs), choice_index=index))
+        for call in calls:
+            events.extend(_call_done(call, index, parser.tools.get(call.name), cut=cut))
+        if index in self._reasoning:
+            events.append(ReasoningDoneEvent(reasoning=self._reasoning[index].value(), choice_index=index))
+        if snapshot.audio is not None:
+            events.append(AudioDoneEvent(audio=snapshot.audio.value(), choice_index=index))
+        return events
 
 
 def _logprob_deltas(choice: ChunkChoice, snapshot: ChoiceSnapshot) -> list[StreamEvent]:
@@ -151,28 +247,44 @@ def _logprob_deltas(choice: ChunkChoice, snapshot: ChoiceSnapshot) -> list[Strea
     return events
 
 
-def _done_events(snapshot: ChoiceSnapshot) -> list[StreamEvent]:
-    """What is whole now, in the order in which the official SDK tells it."""
-    events: list[StreamEvent] = []
-    index = snapshot.index
-    if snapshot.content is not None and (content := snapshot.content.value()):
-        events.append(ContentDoneEvent(content=content, choice_index=index))
-    if snapshot.refusal is not None and (refusal := snapshot.refusal.value()):
-        events.append(RefusalDoneEvent(refusal=refusal, choice_index=index))
-    if snapshot.content_logprobs:
-        events.append(LogprobsContentDoneEvent(content=list(snapshot.content_logprobs), choice_index=index))
-    if snapshot.refusal_logprobs:
-        events.append(LogprobsRefusalDoneEvent(refusal=list(snapshot.refusal_logprobs), choice_index=index))
-    if snapshot.tool_calls is not None:
-        events.extend(_call_done(call, index) for call in snapshot.tool_calls.snapshots())
-    return events
+def _content_done(
+    content: str, choice_index: int, output: OutputType[T] | None, *, cut: bool
+) -> list[ChatCompletionStreamEvent[T]]:
+    if output is None:
+        return [ContentDoneEvent(content=content, choice_index=choice_index)]
+    if cut:
+        return []
+    try:
+        return [ContentDoneEvent(content=content, choice_index=choice_index, parsed=output.parse(content))]
+    except OutputParseError:
+        return []  # raised at the stream's end, with everything received
 
 
-def _call_done(call: ToolCallSnapshot, choice_index: int) -> StreamEvent:
+def _call_done(
+    call: ToolCallSnapshot, choice_index: int, output: OutputType[Any] | None, *, cut: bool
+) -> list[StreamEvent]:
+    text = call.text.value()
     if call.type == "custom":
-        return CustomToolCallInputDoneEvent(
-            name=call.name, index=call.index, choice_index=choice_index, id=call.id, input=call.text.value()
+        return [
+            CustomToolCallInputDoneEvent(
+                name=call.name, index=call.index, choice_index=choice_index, id=call.id, input=text
+            )
+        ]
+    parsed = None
+    if output is not None:
+        if cut:
+            return []
+        try:
+            parsed = output.parse(text)
+        except OutputParseError:
+            return []
+    return [
+        FunctionToolCallArgumentsDoneEvent(
+            name=call.name,
+            index=call.index,
+            choice_index=choice_index,
+            id=call.id,
+            arguments=text,
+            parsed_arguments=parsed,
         )
-    return FunctionToolCallArgumentsDoneEvent(
-        name=call.name, index=call.index, choice_index=choice_index, id=call.id, arguments=call.text.value()
-    )
+    ]

@@ -7,17 +7,23 @@ choice beside. A snapshot is joined when it is read, never before, and says what
 from __future__ import annotations
 
 import copy
-from typing import Any, Literal, TypeAlias
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 
 from openai_async.types.chunk import ChatCompletionChunk
-from openai_async.types.completion import ChatCompletion, ChatCompletionTokenLogprob
+from openai_async.types.completion import ChatCompletionAudio, ChatCompletionTokenLogprob
+from openai_async.types.parsed import ParsedChatCompletion
 
+from .parsing import ResponseParser
+from .partial import PartialText
 from .snapshot import ChatCompletionAccumulator
 from .text import Text
 
 __all__ = [
+    "AudioDeltaEvent",
+    "AudioDoneEvent",
+    "ChatCompletionStreamEvent",
     "ChunkEvent",
     "ContentDeltaEvent",
     "ContentDoneEvent",
@@ -29,10 +35,15 @@ __all__ = [
     "LogprobsContentDoneEvent",
     "LogprobsRefusalDeltaEvent",
     "LogprobsRefusalDoneEvent",
+    "ReasoningDeltaEvent",
+    "ReasoningDoneEvent",
     "RefusalDeltaEvent",
     "RefusalDoneEvent",
     "StreamEvent",
 ]
+
+
+T = TypeVar("T")
 
 
 class _Event(msgspec.Struct, kw_only=True):
@@ -46,7 +57,7 @@ class _Event(msgspec.Struct, kw_only=True):
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
 
-class ChunkEvent(_Event, kw_only=True):
+class ChunkEvent(_Event, Generic[T], kw_only=True):
     """A chunk arrived; the events that it caused follow."""
 
     chunk: ChatCompletionChunk
@@ -55,17 +66,21 @@ class ChunkEvent(_Event, kw_only=True):
     _base: ChatCompletionAccumulator
     _history: list[ChatCompletionChunk]
     _seen: int
+    _parser: ResponseParser[T]
 
     @property
-    def snapshot(self) -> ChatCompletion:
-        """The completion as it was after this chunk: joined now, in time linear in its length."""
-        if self._accumulator.chunks == self._base.chunks + self._seen:
-            return self._accumulator.completion()
-        # Others came since: what was so then is added up again.
-        earlier = copy.deepcopy(self._base)
-        for chunk in self._history[: self._seen]:
-            earlier.add(chunk)
-        return earlier.completion()
+    def snapshot(self) -> ParsedChatCompletion[T]:
+        """The completion as it was after this chunk: joined now, in time linear in its length.
+
+        While a choice is unfinished, its `parsed` is plain data, as far as it goes.
+        """
+        now = self._accumulator
+        if now.chunks != self._base.chunks + self._seen:
+            # Others came since: what was so then is added up again.
+            now = copy.deepcopy(self._base)
+            for chunk in self._history[: self._seen]:
+                now.add(chunk)
+        return self._parser.snapshot(now.completion())
 
 
 class _TextDelta(_Event, kw_only=True):
@@ -84,14 +99,29 @@ class ContentDeltaEvent(_TextDelta, kw_only=True):
     """The text of an answer grew by `delta`."""
 
     type: Literal["content.delta"] = "content.delta"
+    _partial: PartialText | None
+
+    @property
+    def parsed(self) -> Any:
+        """The text so far as plain JSON data, parsed now: without what is unfinished (a key, a string).
+
+        None: no type was asked for, or nothing came yet. Later events have all of it and more, except that a number
+        at the very end may gain digits.
+        """
+        return None if self._partial is None else self._partial.at(self._length)
 
 
-class ContentDoneEvent(_Event, kw_only=True):
-    """The text of an answer is whole."""
+class ContentDoneEvent(_Event, Generic[T], kw_only=True):
+    """The text of an answer is whole.
+
+    Attributes:
+        parsed: What it means; None: no type was asked for.
+    """
 
     content: str
     choice_index: int
     type: Literal["content.done"] = "content.done"
+    parsed: T | None = None
 
 
 class RefusalDeltaEvent(_TextDelta, kw_only=True):
@@ -125,15 +155,26 @@ class FunctionToolCallArgumentsDeltaEvent(_CallDelta, kw_only=True):
 
     arguments_delta: str
     type: Literal["tool_calls.function.arguments.delta"] = "tool_calls.function.arguments.delta"
+    _partial: PartialText | None
 
     @property
     def arguments(self) -> str:
         """The JSON text of the arguments up to and including `arguments_delta`."""
         return self._so_far()
 
+    @property
+    def parsed_arguments(self) -> Any:
+        """The arguments so far as plain JSON data, as `ContentDeltaEvent.parsed`; None also where no type is known."""
+        return None if self._partial is None else self._partial.at(self._length)
+
 
 class FunctionToolCallArgumentsDoneEvent(_Event, kw_only=True):
-    """The arguments of a function call are whole."""
+    """The arguments of a function call are whole.
+
+    Attributes:
+        parsed_arguments: What they mean, an object of the tool's type, or plain data for a strict tool without one;
+            None: the tool is not strict.
+    """
 
     name: str
     index: int
@@ -141,6 +182,7 @@ class FunctionToolCallArgumentsDoneEvent(_Event, kw_only=True):
     id: str
     arguments: str
     type: Literal["tool_calls.function.arguments.done"] = "tool_calls.function.arguments.done"
+    parsed_arguments: Any = None
 
 
 class CustomToolCallInputDeltaEvent(_CallDelta, kw_only=True):
@@ -207,10 +249,55 @@ class LogprobsRefusalDoneEvent(_Event, kw_only=True):
     type: Literal["logprobs.refusal.done"] = "logprobs.refusal.done"
 
 
-StreamEvent: TypeAlias = (
-    ChunkEvent
+class ReasoningDeltaEvent(_TextDelta, kw_only=True):
+    """The model's visible reasoning grew by `delta`, under whichever name the vendor sends it."""
+
+    type: Literal["reasoning.delta"] = "reasoning.delta"
+
+
+class ReasoningDoneEvent(_Event, kw_only=True):
+    """The model's visible reasoning is whole."""
+
+    reasoning: str
+    choice_index: int
+    type: Literal["reasoning.done"] = "reasoning.done"
+
+
+class AudioDeltaEvent(_Event, kw_only=True):
+    """A spoken answer grew.
+
+    Attributes:
+        id: The clip's id; "": the server has not said it yet.
+        data: The piece's sound, base64 of its own; "": none.
+        transcript: The piece's words; "": none.
+    """
+
+    id: str
+    data: str
+    transcript: str
+    choice_index: int
+    type: Literal["audio.delta"] = "audio.delta"
+    _text: Text
+    _length: int
+
+    @property
+    def snapshot(self) -> str:
+        """The words up to and including `transcript`."""
+        return self._text.value()[: self._length]
+
+
+class AudioDoneEvent(_Event, kw_only=True):
+    """A spoken answer is whole."""
+
+    audio: ChatCompletionAudio
+    choice_index: int
+    type: Literal["audio.done"] = "audio.done"
+
+
+ChatCompletionStreamEvent: TypeAlias = (
+    ChunkEvent[T]
     | ContentDeltaEvent
-    | ContentDoneEvent
+    | ContentDoneEvent[T]
     | RefusalDeltaEvent
     | RefusalDoneEvent
     | FunctionToolCallArgumentsDeltaEvent
@@ -221,4 +308,12 @@ StreamEvent: TypeAlias = (
     | LogprobsContentDoneEvent
     | LogprobsRefusalDeltaEvent
     | LogprobsRefusalDoneEvent
+    | ReasoningDeltaEvent
+    | ReasoningDoneEvent
+    | AudioDeltaEvent
+    | AudioDoneEvent
 )
+"""Any event of a stream whose contents are parsed to `T`."""
+
+StreamEvent: TypeAlias = ChatCompletionStreamEvent[Any]
+"""Any event of any stream."""

@@ -24,6 +24,7 @@ from openai_async.types.completion import (
     ChoiceLogprobs,
     FunctionCall,
     Moderation,
+    reasoning_text,
 )
 from openai_async.types.usage import CompletionUsage
 
@@ -148,12 +149,12 @@ class ChoiceSnapshot:
 
     __slots__ = (
         "_annotations",
-        "_audio",
         "_extras",
         "_function_call",
         "_logprob_extras",
         "_message_extras",
         "_role",
+        "audio",
         "content",
         "content_logprobs",
         "finish_reason",
@@ -171,13 +172,19 @@ class ChoiceSnapshot:
         self.content_logprobs: list[ChatCompletionTokenLogprob] | None = None
         self.refusal_logprobs: list[ChatCompletionTokenLogprob] | None = None
         self.tool_calls: ToolCalls | None = None
+        self.audio: AudioSnapshot | None = None
         self._role = ""
         self._annotations: list[Annotation] | None = None
-        self._audio: AudioSnapshot | None = None
         self._function_call: _FunctionCall | None = None
         self._extras = Extras(appends=False)
         self._message_extras = Extras(appends=True)
         self._logprob_extras = Extras(appends=False)
+
+    @property
+    def reasoning(self) -> str | None:
+        """The model's reasoning so far, under whichever name the vendor sends it; None: there is none."""
+        extra = self._message_extras.values()
+        return None if extra is UNSET else reasoning_text(extra)
 
     def add(self, choice: ChunkChoice) -> None:
         """Add what a chunk says of this answer."""
@@ -209,8 +216,8 @@ class ChoiceSnapshot:
 
     def _add_rarities(self, delta: ChoiceDelta) -> None:
         if delta.audio is not None:
-            self._audio = self._audio or AudioSnapshot()
-            self._audio.add(delta.audio)
+            self.audio = self.audio or AudioSnapshot()
+            self.audio.add(delta.audio)
         if delta.function_call is not None:
             self._function_call = self._function_call or _FunctionCall()
             self._function_call.add(delta.function_call)
@@ -239,7 +246,7 @@ class ChoiceSnapshot:
 
     def choice(self) -> Choice:
         """Return the answer so far as a completion's choice."""
-        audio, call = self._audio, self._function_call
+        audio, call = self.audio, self._function_call
         said: dict[str, Any] = {
             "content": self.content.value() if self.content is not None else None,
             "refusal": self.refusal.value() if self.refusal is not None else None,

@@ -6,6 +6,7 @@ errors, all in the API's shape. It opens no socket; `run` does.
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager, closing
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -26,10 +27,13 @@ from .desk import Desk
 from .envelope import Envelope
 from .problems import Problem
 from .replies import StandIn, completion_of
-from .requests import read_request
+from .requests import check_content_type, read_request
+from .store import Store
+from .stored import Keeper, StoredCompletions, by_method
 from .streams import EventAnswer, PieceAnswer, load_sse, paced, unless_gone
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable
     from typing import Unpack
 
@@ -65,6 +69,7 @@ class AppOptions(TypedDict, total=False):
         send_timeout: Seconds after which a client that does not read is cut off; None: never. By default 60.
         max_body: Bytes that a request may have. By default 32 MiB.
         keep: How many of the latest requests are remembered. By default 10,000.
+        store: The SQLite file for completions that are to be stored, made if there is none; None: memory.
     """
 
     api_key: str | Collection[str] | None
@@ -79,17 +84,22 @@ class AppOptions(TypedDict, total=False):
     send_timeout: float | None
     max_body: int
     keep: int
+    store: str | os.PathLike[str] | None
 
 
 def create_app(responder: Responder | None = None, **options: Unpack[AppOptions]) -> Starlette:
-    """Make an app that answers `POST /v1/chat/completions`, `GET /v1/models` and `GET /v1/models/{id}`.
+    """Make an app that answers below `/v1/chat/completions` and `/v1/models`.
 
     Args:
         responder: Answers the requests; None: `StandIn`, which answers the same request always the same.
         **options: See `AppOptions`.
 
     Returns:
-        The app; its state is in `app.state.desk`.
+        The app; its state is in `app.state.desk`, and what it stored in `app.state.store`, which the end of the app's
+        lifespan closes.
+
+    Raises:
+        OSError: The file `store` can't be opened, or is no store.
     """
     key = options.get("api_key")
     desk = Desk(
@@ -102,24 +112,34 @@ def create_app(responder: Responder | None = None, **options: Unpack[AppOptions]
         keep=options.get("keep", 10_000),
     )
     load_sse()
-    chat = _Chat(responder or StandIn(), desk, options)
+    store = Store(options.get("store"))
+    chat = _Chat(responder or StandIn(), desk, store, options)
     app = Starlette(
         routes=[route for place in _PLACES for route in chat.routes(place)],
         middleware=[Middleware(Envelope, desk=desk, max_body=options.get("max_body", 32 * 1024 * 1024))],
         exception_handlers={HTTPException: _refuse},
+        lifespan=_lifespan,
     )
     # The API has no second name for a place.
     app.router.redirect_slashes = False
     app.state.desk = desk
+    app.state.store = store
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncGenerator[None]:
+    with closing(app.state.store):
+        yield
 
 
 class _Chat:
     """The endpoints."""
 
-    def __init__(self, responder: Responder, desk: Desk, options: AppOptions) -> None:
+    def __init__(self, responder: Responder, desk: Desk, store: Store, options: AppOptions) -> None:
         self._responder = responder
         self._desk = desk
+        self._store = store
         self._delay = options.get("delay", 0.0)
         self._ignore_unknown = options.get("ignore_unknown", False)
         self._ping = options.get("ping", 15.0)
@@ -127,8 +147,12 @@ class _Chat:
 
     def routes(self, place: str) -> list[Route]:
         """Return the routes below a place such as `/v1`."""
+        stored, path = StoredCompletions(self._store), f"{place}/chat/completions"
+        one = by_method(GET=stored.retrieve, POST=stored.update, DELETE=stored.delete)
         return [
-            Route(f"{place}/chat/completions", self.create, methods=["POST"]),
+            Route(path, by_method(GET=stored.list, POST=self.create), methods=["GET", "POST"]),
+            Route(f"{path}/{{id}}", one, methods=["GET", "POST", "DELETE"]),
+            Route(f"{path}/{{id}}/messages", stored.messages),
             Route(f"{place}/models", self.list_models),
             Route(f"{place}/models/{{name:path}}", self.retrieve_model),
         ]
@@ -136,27 +160,32 @@ class _Chat:
     async def create(self, request: Request) -> ASGIApp:
         """Answer a chat completion request."""
         visit = request.state.visit
-        _check_content_type(request)
+        check_content_type(request.headers.get("content-type", ""))
         asked = read_request(visit.recorded.body, ignore_unknown=self._ignore_unknown)
         self._desk.check_model(asked["model"])
         created = self._desk.created()
+        keeper = Keeper(self._store, asked)
 
         def finished(completion: dict[str, Any]) -> None:
             self._desk.limits.spend(completion.get("usage", {}).get("total_tokens", 0), now=visit.began)
+            keeper.take(completion)
 
         reply = await unless_gone(lambda: self._reply(asked), desk=self._desk, receive=request.receive)
         if isinstance(reply, _Live) and asked.get("stream"):
-            events = live_events(asked, reply.pieces(), created=created, finished=finished)
+            events = live_events(asked, reply.pieces(), created=created, id=keeper.id(), finished=finished)
         else:
             said = "".join(reply.texts) if isinstance(reply, _Live) else reply
-            completion = completion_of(asked, said, created=created)
+            completion = keeper.renamed(completion_of(asked, said, created=created))
             finished(completion)
             if not asked.get("stream"):
+                keeper.keep()
                 body = msgspec.json.encode(completion)
                 if visit.fault is not None:
                     return PieceAnswer(body, desk=self._desk, visit=visit)
                 return Response(body, media_type="application/json")
             events = paced(events_of(asked, completion), self._delay)
+        if asked.get("store"):
+            events = keeper.watch(events)
         return EventAnswer(events, desk=self._desk, visit=visit, ping=self._ping, send_timeout=self._send_timeout)
 
     async def _reply(self, asked: dict[str, Any]) -> Any:
@@ -207,13 +236,6 @@ class _Live:
                 yield text
         finally:
             await close_source(self._source)
-
-
-def _check_content_type(request: Request) -> None:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        found = f"Invalid Content-Type header ({kind})" if kind else "Missing Content-Type header"
-        raise Problem(400, f"{found}, expected application/json.")
 
 
 def _model(name: str) -> dict[str, Any]:

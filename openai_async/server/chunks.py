@@ -174,6 +174,7 @@ async def live_events(
     pieces: AsyncIterator[str],
     *,
     created: int | None = None,
+    id: str | None = None,
     finished: Callable[[dict[str, Any]], None] | None = None,
 ) -> AsyncGenerator[Event]:
     """Turn text that is still being written into the events of a stream.
@@ -185,9 +186,10 @@ async def live_events(
         request: The request.
         pieces: The text; closed at the end, and when this iterator is closed before it.
         created: As in `head_of`.
+        id: As in `head_of`.
         finished: Called with the completion that was sent once the text is over; None: nobody needs to know.
     """
-    writer = _Writer(request, head_of(request, created=created))
+    writer = _Writer(request, head_of(request, created=created, id=id))
     choices = range(request.get("n", 1))
     cutter = Cutter(request)
     said: list[str] = []
@@ -201,7 +203,7 @@ async def live_events(
     for index in choices:
         yield writer.finish(index, cutter.reason or "stop")
     draft = Draft(content="".join(said), finish_reason=cutter.reason)
-    completion = complete(request, [draft for _ in choices], created=created)
+    completion = complete(request, [draft for _ in choices], created=created, id=id)
     if finished is not None:
         finished(completion)
     for event in writer.tail(completion):

@@ -122,17 +122,19 @@ def request_key(request: dict[str, Any]) -> str:
     return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()
 
 
-def head_of(request: dict[str, Any], *, created: int | None = None) -> dict[str, Any]:
+def head_of(request: dict[str, Any], *, created: int | None = None, id: str | None = None) -> dict[str, Any]:
     """Return the fields that an answer and each of its chunks begin with, `object` left out.
 
     Args:
         request: The request.
         created: Unix time in seconds; None: a time in 2025 that depends on the request only.
+        id: Of the completion; None: one that depends on the request only.
     """
     dice = Dice.of(request_key(request), "head")
+    drawn = f"chatcmpl-{dice.letters(29)}"
     tier: str = request.get("service_tier", "auto")
     return {
-        "id": f"chatcmpl-{dice.letters(29)}",
+        "id": drawn if id is None else id,
         "created": _EPOCH + dice.below(_YEAR) if created is None else created,
         "model": request["model"],
         "service_tier": "default" if tier == "auto" else tier,
@@ -140,16 +142,21 @@ def head_of(request: dict[str, Any], *, created: int | None = None) -> dict[str,
     }
 
 
-def complete(request: dict[str, Any], drafts: list[Draft], *, created: int | None = None) -> dict[str, Any]:
+def complete(
+    request: dict[str, Any], drafts: list[Draft], *, created: int | None = None, id: str | None = None
+) -> dict[str, Any]:
     """Return the `chat.completion` that answers `request` with `drafts`.
 
     Args:
         request: The request, as `read_request` returns it.
         drafts: What each choice says, in order.
         created: As in `head_of`.
+        id: As in `head_of`; nothing else depends on it.
     """
     head = head_of(request, created=created)
     dice = Dice.of(head["id"])
+    if id is not None:
+        head["id"] = id
     choices = [_choice(request, draft, index, Dice(dice.bits()), head) for index, draft in enumerate(drafts)]
     completion = {**head, "object": "chat.completion", "choices": choices, "usage": usage_of(request, choices)}
     if "moderation" in request:

@@ -18,7 +18,7 @@ from .specs import Anything, Either, Fields, Flag, Items, Number, Pairs, Spec, T
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["PARAMETERS", "read_request"]
+__all__ = ["PARAMETERS", "check_content_type", "read_request", "read_update"]
 
 _NAME = r"[a-zA-Z0-9_-]+"
 _STRING = Text()
@@ -209,6 +209,7 @@ PARAMETERS: Mapping[str, Spec] = {
     ),
 }
 _REQUEST = Fields(fields=PARAMETERS, required=("model", "messages"))
+_UPDATE = Fields(fields={"metadata": PARAMETERS["metadata"]}, required=("metadata",))
 _decode = msgspec.json.Decoder().decode
 
 
@@ -225,23 +226,58 @@ def read_request(body: bytes, *, ignore_unknown: bool = False) -> dict[str, Any]
     Raises:
         Problem: Status 400; the body is no JSON object, or not a request that the API would take.
     """
+    request = _object(body)
+    if ignore_unknown:
+        request = {name: value for name, value in request.items() if name in PARAMETERS}
     try:
-        return _checked(_decode(body), ignore_unknown=ignore_unknown)
+        _REQUEST.check(request, path="")
+        request = {name: value for name, value in request.items() if value is not None}
+        check_rules(request)
+    except RecursionError as error:
+        raise _too_deep() from error
+    return request
+
+
+def read_update(body: bytes) -> dict[str, str]:
+    """Decode and check the body of `POST /v1/chat/completions/{id}`.
+
+    Returns:
+        The new metadata; null means none.
+
+    Raises:
+        Problem: Status 400; the body is no JSON object, or has anything but good metadata.
+    """
+    request = _object(body)
+    _UPDATE.check(request, path="")
+    return request["metadata"] or {}
+
+
+def check_content_type(header: str) -> None:
+    """Raise unless a request's `content-type` says JSON; empty: it has none.
+
+    Raises:
+        Problem: Status 400.
+    """
+    kind = header.partition(";")[0].strip().lower()
+    if kind != "application/json":
+        found = f"Invalid Content-Type header ({kind})" if kind else "Missing Content-Type header"
+        raise Problem(400, f"{found}, expected application/json.")
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    """The JSON object in a body."""
+    try:
+        data = _decode(body)
     # msgspec raises the second for bytes that are no UTF-8.
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         text = f"We could not parse the JSON body of your request: {error}. The API expects a JSON object."
         raise Problem(400, text) from error
     except RecursionError as error:
-        raise Problem(400, "The JSON body of your request is nested too deeply.") from error
-
-
-def _checked(data: Any, *, ignore_unknown: bool) -> dict[str, Any]:
+        raise _too_deep() from error
     if not is_object(data):
         raise Problem(400, "The JSON body of your request must be an object.", code="invalid_type")
-    request = data
-    if ignore_unknown:
-        request = {name: value for name, value in request.items() if name in PARAMETERS}
-    _REQUEST.check(request, path="")
-    request = {name: value for name, value in request.items() if value is not None}
-    check_rules(request)
-    return request
+    return data
+
+
+def _too_deep() -> Problem:
+    return Problem(400, "The JSON body of your request is nested too deeply.")

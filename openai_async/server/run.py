@@ -97,24 +97,25 @@ async def serve(
 
     Raises:
         ImportError: The extra `server` is not installed.
-        OSError: The port is taken.
+        OSError: The port is taken, or `store` can't be opened.
     """
     # Here, because starlette and uvicorn cost 0.2 s of imports, and not everybody who imports this module serves.
     from .app import create_app  # noqa: PLC0415 - see above
 
     app = create_app(responder, **options)
-    desk: Desk = app.state.desk
-    listener = _bind(host, port)
-    server = await _start(app, listener)
-    ticker = asyncio.create_task(server.main_loop())
-    try:
-        yield Serving.at(_url(host, listener), desk)
-    finally:
-        # Also when this task is being cancelled: the sockets must go.
-        with anyio.CancelScope(shield=True):
-            ticker.cancel()
-            await asyncio.wait([ticker])
-            await _stop(server, desk)
+    with contextlib.closing(app.state.store):
+        desk: Desk = app.state.desk
+        listener = _bind(host, port)
+        server = await _start(app, listener)
+        ticker = asyncio.create_task(server.main_loop())
+        try:
+            yield Serving.at(_url(host, listener), desk)
+        finally:
+            # Also when this task is being cancelled: the sockets must go.
+            with anyio.CancelScope(shield=True):
+                ticker.cancel()
+                await asyncio.wait([ticker])
+                await _stop(server, desk)
 
 
 async def serve_forever(

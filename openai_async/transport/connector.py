@@ -1,4 +1,4 @@
-"""aiohttp's connector, told to tell: when a request leaves the pool's queue, and when it is connected.
+"""aiohttp's connectors, told to tell: when a request leaves the pool's queue, and when it is connected.
 
 Requests of aiohttp's come in, its connections go out. What is told goes to the timer of whoever sends the request.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextvars import ContextVar
+from os import fspath
 from typing import Any
 
 import aiohttp
@@ -15,7 +16,7 @@ import aiohttp
 from .sockets import close_without_loop
 from .timer import Timer
 
-__all__ = ["Connector", "Sending", "sending"]
+__all__ = ["Connector", "Sending", "TellingConnector", "UnixConnector", "sending", "socket_path"]
 
 _log = logging.getLogger("openai_async")
 
@@ -38,16 +39,18 @@ class Sending:
 sending: ContextVar[Sending | None] = ContextVar("sending", default=None)
 
 
-class Connector(aiohttp.TCPConnector):
-    """aiohttp's connector, telling the timer when a request leaves the pool's queue and when it is connected.
+class TellingConnector(aiohttp.BaseConnector):
+    """A connector of aiohttp's, telling the timer when a request leaves the pool's queue and when it is connected.
+
+    It stands in front of one of aiohttp's own.
 
     Args:
         drains: Connections that will be free when these tasks end.
-        options: As for `aiohttp.TCPConnector`.
+        options: As for the connector behind it.
     """
 
     def __init__(self, *, drains: set[asyncio.Task[None]], **options: Any) -> None:
-        super().__init__(**options)  # pyright: ignore[reportUnknownMemberType]  # aiohttp's bare tuple
+        super().__init__(**options)
         self._drains = drains
         self._warned = False
 
@@ -106,3 +109,27 @@ class Connector(aiohttp.TCPConnector):
                 if protocol.transport is not None:
                     close_without_loop(protocol.transport)
         self._close()
+
+
+class Connector(TellingConnector, aiohttp.TCPConnector):
+    """Connects over TCP; options as for `aiohttp.TCPConnector`."""
+
+
+class UnixConnector(TellingConnector, aiohttp.UnixConnector):
+    """Connects to a Unix socket, whatever host an address names; options as for `aiohttp.UnixConnector`."""
+
+
+def socket_path(path: object) -> str:
+    """Return the path of a Unix socket as `UnixConnector` takes it.
+
+    Raises:
+        TypeError: It is no path.
+    """
+    known: Any = path
+    try:
+        text: object = fspath(known)
+    except TypeError:
+        text = None
+    if not isinstance(text, str) or not text:
+        raise TypeError(f"uds must be the path of a Unix socket, not {path!r}")
+    return text

@@ -1,7 +1,8 @@
 """One request until it is answered: attempts, refusals, retries, one time limit over all of them.
 
 A request and a function that reads the response go in; what that function returns comes out. What a response means is
-that function's business, and whether a failure is worth another attempt is `retry`'s.
+that function's business, whether a failure is worth another attempt is `retry`'s, and when an attempt may be made is
+the limiter's, if there is one.
 """
 
 from __future__ import annotations
@@ -10,24 +11,40 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from openai_async.errors import APIConnectionError, APIError, APIResponseValidationError, Attempt
+from openai_async.errors import APIConnectionError, APIError, APIResponseValidationError, Attempt, AuthenticationError
 from openai_async.protocol import failures
 from openai_async.types.options import Timeout
 
+from .limits import Limiter
 from .message import Request, Response, StaleConnectionError, Transport
+from .permitted import PermittedResponse
 from .redaction import redact, secrets_of
 from .retry import retry_delay
 from .timer import Timer
 
-__all__ = ["ERROR_BODY_SIZE", "exchange", "read_body"]
+__all__ = ["ERROR_BODY_SIZE", "Pace", "exchange", "read_body"]
 
 _T = TypeVar("_T")
 _log = logging.getLogger("openai_async")
 
 # An error body is a sentence; what is longer is not read to its end.
 ERROR_BODY_SIZE = 1024 * 1024
+
+
+class Pace(NamedTuple):
+    """What keeps the attempts of one call within a budget.
+
+    Attributes:
+        limiter: Gives the leave for each attempt.
+        tokens: What one attempt may cost, by estimate.
+        used: What an answer, or the stream that is read to it, cost by the server's count; None: not known.
+    """
+
+    limiter: Limiter
+    tokens: int
+    used: Callable[[Any], int | None]
 
 
 async def exchange(
@@ -37,18 +54,23 @@ async def exchange(
     *,
     timeout: Timeout,
     max_retries: int,
+    renews: bool = False,
+    pace: Pace | None = None,
 ) -> _T:
     """Send a request until `accept` is content with the response, or the retries are used up.
 
-    Cancelling it aborts the attempt under way.
+    Cancelling it aborts the attempt under way, or gives up the place in the limiter's queue.
 
     Args:
         transport: What carries the request.
-        prepare: Called before each attempt with the number of retries taken; returns what to send.
+        prepare: Called before each attempt with the number of attempts made; returns what to send.
         accept: Reads a response of status 2xx. What it raises as an `APIError` may be retried; it closes or releases
             the response, whatever happens.
         timeout: Limits in seconds; the total one spans attempts and the waits between them.
         max_retries: Attempts after the first.
+        renews: Whether `prepare` asks for a key anew: then a 401, of a key that has just expired, is tried again at
+            once, and once per call, without counting as a retry.
+        pace: Asked before every attempt, retries included, under the total limit; None: nothing is.
 
     Returns:
         What `accept` returned.
@@ -59,43 +81,77 @@ async def exchange(
     timer = Timer(timeout)
     attempts: list[Attempt] = []
     retries = 0
-    forgiven = False  # the one dead keep-alive connection that costs nothing
+    spared: set[type[APIError]] = set()  # kinds of failure that cost nothing, once each
     while True:
+        permitted = None if pace is None else await _permitted(pace, timer, attempts)
         began = timer.begin_attempt()
         request: Request | None = None
         try:
             with timer:
                 request = await prepare(len(attempts))
-            return await _attempt(transport, request, accept, timer)
+            return await _attempt(transport, request, accept, timer, permitted)
         except APIError as error:
+            if permitted is not None:
+                permitted.void()
             if request is not None:
                 redact(error, secrets_of(request))
-            stale = isinstance(error, StaleConnectionError) and not forgiven
-            delay = 0.0 if stale else _delay(error, retries, max_retries, timer)
+            free = _is_free(error, renews=renews) and type(error) not in spared
+            delay = 0.0 if free else _delay(error, retries, max_retries, timer)
             if transport.closed:
                 delay = None  # by the user, meanwhile: what failed because of it stays failed
             attempts.append(Attempt(error.message, error.status_code, timer.loop.time() - began, delay))
             if delay is None:
                 timer.stop()
                 raise _final(error, attempts) from error.__cause__
-            forgiven = forgiven or stale
-            retries += not stale
+            if free:
+                spared.add(type(error))
+            retries += not free
             _log.info("retrying in %.2f s (retry %d of %d): %s", delay, retries, max_retries, error)
         except BaseException:
+            if permitted is not None:
+                permitted.void()
             timer.stop()
             raise
         if delay:
             await _wait(delay, timer, attempts)
 
 
+async def _permitted(pace: Pace, timer: Timer, attempts: list[Attempt]) -> PermittedResponse:
+    """Wait until the limiter lets an attempt through."""
+    timer.enter("total")
+    try:
+        with timer:
+            permit = await pace.limiter.acquire(tokens=pace.tokens)
+    except BaseException as error:
+        timer.stop()
+        if isinstance(error, APIError):
+            error.attempts = tuple(attempts)
+        raise
+    return PermittedResponse(permit, pace.used)
+
+
 async def _attempt(
-    transport: Transport, request: Request, accept: Callable[[Response, Timer], Awaitable[_T]], timer: Timer
+    transport: Transport,
+    request: Request,
+    accept: Callable[[Response, Timer], Awaitable[_T]],
+    timer: Timer,
+    permitted: PermittedResponse | None,
 ) -> _T:
-    response = await transport.send(request, timer)
+    response: Response = await transport.send(request, timer)
+    if permitted is not None:
+        response = permitted.take(response)
     if response.status < 300:
-        return await accept(response, timer)
+        answer = await accept(response, timer)
+        if permitted is not None:
+            permitted.hand_over(answer)
+        return answer
     body = await read_body(response, timer, limit=ERROR_BODY_SIZE, whole=False)
     raise failures.from_response(response.status, response.headers, body)
+
+
+def _is_free(error: APIError, *, renews: bool) -> bool:
+    """Whether another attempt is worth it without a wait: a dead kept-alive connection, a key that was renewed."""
+    return isinstance(error, StaleConnectionError) or (renews and isinstance(error, AuthenticationError))
 
 
 def _delay(error: APIError, retries: int, allowed: int, timer: Timer) -> float | None:

@@ -12,6 +12,7 @@ import logging
 import warnings
 from collections.abc import AsyncGenerator
 from io import BytesIO
+from os import PathLike
 from ssl import SSLContext
 from weakref import WeakSet
 
@@ -22,7 +23,7 @@ from yarl import URL
 
 from openai_async.errors import APIConnectionError, OpenAIError
 
-from .connector import Connector, Sending, sending
+from .connector import Connector, Sending, TellingConnector, UnixConnector, sending, socket_path
 from .message import Request, plain_headers
 from .proxy import Proxies
 from .sockets import keepalive_socket
@@ -58,12 +59,16 @@ class AiohttpTransport:
             opening it count toward the `first_token` limit.
         proxy: Address of an HTTP proxy for every request; None: what the environment says for the host
             (`HTTPS_PROXY`, `NO_PROXY` …), or what the user's session says.
-        ssl: A context with the user's own certificates; None: one context for the whole process, of the system's.
+        ssl: A context with the user's own certificates, those that the client shows included
+            (`SSLContext.load_cert_chain`); None: one context for the whole process, of the system's.
         limit: Connections open at once, per event loop, 1 or more; further requests wait for one.
+        uds: Path of a Unix socket to which every request goes, whatever host its address names, in plain HTTP and
+            through no proxy; None: TCP.
 
     Raises:
         OpenAIError: `proxy` is no address of an HTTP proxy.
-        ValueError: `limit` is below 1.
+        TypeError: `uds` is no path.
+        ValueError: `limit` is below 1, or `uds` is given together with what can't be had at once.
     """
 
     def __init__(
@@ -73,11 +78,18 @@ class AiohttpTransport:
         proxy: str | None = None,
         ssl: SSLContext | None = None,
         limit: int = _CONNECTIONS,
+        uds: str | PathLike[str] | None = None,
     ) -> None:
         if limit < 1:
             raise ValueError(f"limit must be 1 connection or more, not {limit}")
+        if uds is not None and not (session is None and proxy is None and ssl is None):
+            raise ValueError(
+                "uds= is a way of its own: it goes together with none of session=, proxy= and ssl_context="
+            )
         self._given = None if session is None else _Home(session, set())
-        self._proxies = Proxies(proxy) if session is None or proxy is not None else None
+        self._uds = None if uds is None else socket_path(uds)
+        direct = uds is not None or (session is not None and proxy is None)
+        self._proxies = None if direct else Proxies(proxy)
         self._ssl = ssl
         self._limit = limit
         self._homes: dict[asyncio.AbstractEventLoop, _Home] = {}
@@ -92,6 +104,9 @@ class AiohttpTransport:
         """Send `request`; see `Transport.send`."""
         home = await self._home(timer.loop)
         url = URL(request.url, encoded=True)
+        if self._uds is not None and url.scheme != "http":
+            # aiohttp would send an https request in the clear.
+            raise OpenAIError("A Unix socket (uds=...) speaks plain HTTP: base_url must begin with http://")
         told = Sending(timer)
         cancelled = _cancellations()
         timer.enter("first_token" if home is self._given else "pool")
@@ -147,14 +162,7 @@ class AiohttpTransport:
 
     def _make_home(self) -> _Home:
         drains: set[asyncio.Task[None]] = set()
-        connector = Connector(
-            drains=drains,
-            limit=self._limit,
-            keepalive_timeout=_KEEP_ALIVE,
-            ttl_dns_cache=_DNS_CACHE,
-            socket_factory=keepalive_socket,
-            ssl=self._ssl if self._ssl is not None else True,
-        )
+        connector = self._connector(drains)
         # A jar would replay one tenant's cookies on another's request.
         session = ClientSession(
             connector=connector,
@@ -163,6 +171,18 @@ class AiohttpTransport:
             read_bufsize=_READ_BUFFER,
         )
         return _Home(session, drains)
+
+    def _connector(self, drains: set[asyncio.Task[None]]) -> TellingConnector:
+        if self._uds is not None:
+            return UnixConnector(drains=drains, limit=self._limit, keepalive_timeout=_KEEP_ALIVE, path=self._uds)
+        return Connector(
+            drains=drains,
+            limit=self._limit,
+            keepalive_timeout=_KEEP_ALIVE,
+            ttl_dns_cache=_DNS_CACHE,
+            socket_factory=keepalive_socket,
+            ssl=self._ssl if self._ssl is not None else True,
+        )
 
     def _bury(self) -> None:
         """Close the sockets of sessions whose event loop is gone: nobody can await their closing any more."""
@@ -217,7 +237,7 @@ class _Home:
     def abandon(self) -> None:
         """Close a session of ours without awaiting anything."""
         connector = self.session.connector
-        if isinstance(connector, Connector):
+        if isinstance(connector, TellingConnector):
             connector.abandon()
         self.session.detach()
 

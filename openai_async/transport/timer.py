@@ -33,13 +33,17 @@ class Timer:
 
     Args:
         timeout: The limits, in seconds.
+
+    Attributes:
+        attempts: How many attempts began.
     """
 
-    __slots__ = ("_cancelling", "_expired", "_handle", "_limit", "_paused", "_phase_ends", "_task", "_total_ends", "loop", "marks",
-                 "phase", "timeout")  # fmt: skip
+    __slots__ = ("_cancelling", "_expired", "_handle", "_limit", "_paused", "_phase_ends", "_task", "_total_ends", "attempts",
+                 "loop", "marks", "phase", "timeout")  # fmt: skip
 
     def __init__(self, timeout: Timeout) -> None:
         self.timeout = timeout
+        self.attempts = 0
         self.loop = asyncio.get_running_loop()
         self.phase: TimeoutPhase = "total"
         # When each thing happened, in seconds of the loop's clock: what `ChatStream.timing` shows.
@@ -60,6 +64,7 @@ class Timer:
 
     def begin_attempt(self) -> float:
         """Forget what the last attempt reached, and return the time: only the total limit goes on."""
+        self.attempts += 1
         self.marks = {"started": self.marks["started"]}
         self.enter("total")
         return self.mark("sent")

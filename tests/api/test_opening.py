@@ -12,7 +12,9 @@ from support.rawserver import chunk, completion, event, hello
 from support.scripted import EVENT_STREAM, ScriptedResponse
 
 from openai_async import errors
-from openai_async.api.opening import open_stream, read_completion
+from openai_async.api.answers import read_completion
+from openai_async.api.opening import open_reader, read_answer
+from openai_async.api.response import ResponseInfo
 from openai_async.api.stream import ChatStream
 from openai_async.transport.timer import Timer
 from openai_async.types.completion import ChatCompletion
@@ -28,7 +30,8 @@ def read(*parts: Any, timeout: Timeout | None = None, **head: Any) -> ChatComple
     async def main() -> ChatCompletion:
         response = ScriptedResponse(*parts, **head)
         try:
-            return await read_completion(response, Timer(timeout or Timeout.of(None)))
+            timer = Timer(timeout or Timeout.of(None))
+            return read_completion(await read_answer(response, timer), ResponseInfo.of(response, timer))
         finally:
             assert response.closed + response.released >= 1
 
@@ -45,7 +48,7 @@ def opened(
         timer = Timer(timeout or Timeout.of(None))
         timer.enter("first_token")
         try:
-            stream: ChatStream[Any] = await open_stream(response, timer)
+            stream: ChatStream[Any] = ChatStream(await open_reader(response, timer))
             return await stream.final()
         finally:
             assert response.closed + response.released >= 1
@@ -133,7 +136,7 @@ class TestPlain:
         async def main() -> None:
             response = ScriptedResponse(b"{", 1e6)
             timer = Timer(Timeout(total=600))
-            task = asyncio.create_task(read_completion(response, timer))
+            task = asyncio.create_task(read_answer(response, timer))
             await asyncio.sleep(1)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -145,7 +148,7 @@ class TestPlain:
 
 
 class TestStreams:
-    """`open_stream`."""
+    """`open_reader`."""
 
     @pytest.mark.parametrize("cut", [1, 2, 3, 7, 100, 100_000])
     @pytest.mark.parametrize(
@@ -238,7 +241,7 @@ class TestStreams:
             )
             loop = asyncio.get_running_loop()
             began = loop.time()
-            stream: ChatStream[Any] = await open_stream(response, Timer(Timeout.of(None)))
+            stream: ChatStream[Any] = ChatStream(await open_reader(response, Timer(Timeout.of(None))))
             assert loop.time() - began == pytest.approx(5)
             assert [(await anext(stream)).text, (await anext(stream)).text] == ["", "a"]
             await stream.aclose()
@@ -269,7 +272,7 @@ class TestStreams:
         async def main() -> None:
             response = ScriptedResponse(event(chunk(delta={"role": "assistant"})), 1e6, headers=EVENT_STREAM)
             timer = Timer(Timeout(total=600))
-            task = asyncio.create_task(open_stream(response, timer))
+            task = asyncio.create_task(open_reader(response, timer))
             await asyncio.sleep(1)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -14,7 +14,8 @@ from support.rawserver import Handler, Peer, RawServer, chunk, completion, event
 from support.scripted import EVENT_STREAM, ScriptedResponse, ScriptedTransport
 
 from openai_async import AsyncOpenAI, ChatCompletionAccumulator, errors
-from openai_async.api.stream import ChatStream, has_payload
+from openai_async.api.stream import ChatStream
+from openai_async.protocol.chunks import has_payload
 from openai_async.types.chunk import ChatCompletionChunk
 from openai_async.types.options import Timeout
 
@@ -31,7 +32,7 @@ Stream = ChatStream[ChatCompletionChunk]
 
 
 async def open_stream(*parts: Any, timeout: Timeout | None = None, events: bool = False, **params: Any) -> Any:
-    """A stream of these parts, its first content read; its response is `stream._body`."""
+    """A stream of these parts, its first content read; its response is `stream._reader._body`."""
     response = ScriptedResponse(*parts, headers={**EVENT_STREAM, "x-request-id": "req-1"})
     client = AsyncOpenAI(api_key="k", transport=ScriptedTransport([response]), max_retries=0)
     method = client.chat.completions.stream if events else client.chat.completions.create
@@ -87,7 +88,7 @@ def test_complete(parts: list[Any]) -> None:
         assert "".join(one.text for one in chunks) == "Hello"
         assert text(await stream.final()) == "Hello"
         assert await drain(stream) == []
-        assert stream._body.released + stream._body.closed == 1
+        assert stream._reader._body.released + stream._reader._body.closed == 1
 
     run(main())
 
@@ -146,7 +147,7 @@ def test_incomplete(
             assert [one.text for one in seen] == ["", "Hel"]
         if way == "text":
             assert seen == ["Hel"]
-        assert stream._body.released + stream._body.closed == 1
+        assert stream._reader._body.released + stream._reader._body.closed == 1
         # It stays so: iterating again does not make it whole.
         with pytest.raises(cls) as again:
             await anext(stream)
@@ -481,7 +482,7 @@ def test_closed_stream() -> None:
         await anext(stream)
         await stream.aclose()
         await stream.close()
-        assert (stream._body.closed, stream._body.released) == (1, 0)
+        assert (stream._reader._body.closed, stream._reader._body.released) == (1, 0)
         for way in (stream.final, stream.__anext__, stream.text().__anext__, stream.batches().__anext__):
             with pytest.raises(errors.StreamStateError, match="closed before its end"):
                 await way()
@@ -497,7 +498,7 @@ def test_closed_after_its_end() -> None:
         stream = await open_stream(ROLE, HEL, LO, STOP, DONE)
         await stream.final()
         await stream.aclose()
-        assert (stream._body.closed, stream._body.released) == (0, 1)
+        assert (stream._reader._body.closed, stream._reader._body.released) == (0, 1)
         assert text(await stream.final()) == "Hello"
 
     run(main())
@@ -510,7 +511,7 @@ def test_closed_with_all_of_it_read() -> None:
         stream = await open_stream(ROLE + HEL + LO + STOP + DONE)
         async with stream:
             await anext(stream)
-        assert (stream._body.closed, stream._body.released) == (0, 1)
+        assert (stream._reader._body.closed, stream._reader._body.released) == (0, 1)
 
     run(main())
 
@@ -525,9 +526,9 @@ def test_cancelled_reading() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert stream._body.closed == 1
+        assert stream._reader._body.closed == 1
         assert text(stream.snapshot) == "Hel"
-        assert stream._timer._handle is None
+        assert stream._reader.timer._handle is None
         with pytest.raises(errors.StreamStateError):
             await stream.final()
 
@@ -546,7 +547,7 @@ def test_time_out_of_the_callers_own() -> None:
 
         with pytest.raises(TimeoutError):
             await read()
-        assert stream._body.closed == 1
+        assert stream._reader._body.closed == 1
 
     run(main())
 
@@ -582,7 +583,7 @@ def test_dropped_stream(parts: list[Any], warns: bool) -> None:  # noqa: FBT001 
 
     async def main() -> None:
         stream = await open_stream(*parts)
-        body = stream._body
+        body = stream._reader._body
         await anext(stream)
         if warns:
             with pytest.warns(ResourceWarning, match="neither read to its end nor closed"):  # noqa: PT031 - both drop it
@@ -603,7 +604,7 @@ def test_dropped_after_an_error() -> None:
         stream = await open_stream(HEL, ERROR)
         with pytest.raises(errors.InternalServerError):
             await stream.final()
-        body = stream._body
+        body = stream._reader._body
         del stream
         gc.collect()
         assert body.closed == 1
@@ -739,8 +740,8 @@ async def leave_by_dropping(call: Any) -> None:
 async def leave_by_limit(call: Any) -> None:
     """The stream's own limit."""
     stream = await call
-    stream._timer.timeout = Timeout(idle=0.05)
-    stream._timer.enter("idle")
+    stream._reader.timer.timeout = Timeout(idle=0.05)
+    stream._reader.timer.enter("idle")
     with pytest.raises(errors.APITimeoutError):
         await stream.final()
 

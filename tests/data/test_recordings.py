@@ -21,9 +21,13 @@ from openai_async import (
     ChatCompletionChunk,
     ChunkDecoder,
     EventParser,
+    LengthFinishReasonError,
 )
+from openai_async.api.tools import argument_types
 from openai_async.protocol.codec import decode
 from openai_async.protocol.events import EventBuilder
+from openai_async.protocol.output import OutputType
+from openai_async.protocol.parsing import ResponseParser
 from openai_async.types.chat import ChatCompletion
 
 RECORDINGS = {recording["name"]: recording for recording in shared.load("recordings/manifest.json")}
@@ -64,16 +68,25 @@ def accumulated(found):
     return accumulator.completion()
 
 
-def comparable(completion):
+def comparable(completion, *, parsed=False):
     """A completion without nulls, and without what only the official client's helpers add."""
     if "$error" in completion:  # it raised at the length limit, with what it had
         completion = completion["$error"]["completion"]
     for choice in completion["choices"]:
-        choice["message"].pop("parsed", None)
+        if not parsed:
+            choice["message"].pop("parsed", None)
         for call in choice["message"].get("tool_calls") or ():
             call.pop("index", None)
-            call["function"].pop("parsed_arguments", None)
+            if not parsed:
+                call["function"].pop("parsed_arguments", None)
     return clean(completion)
+
+
+def parser(name):
+    """What parses a recording's answer: to plain data, which is what the official client's objects are written as."""
+    arguments = RECORDINGS[name]["kwargs"]
+    output = OutputType.of(dict) if "$python_type" in arguments.get("response_format", {}) else None
+    return ResponseParser(output, argument_types(arguments.get("tools", ())))
 
 
 # Streams.
@@ -131,6 +144,19 @@ def test_the_final_completion(name, kind):
     assert found == expected
 
 
+@streams
+def test_the_parsed_completion(name):
+    """Contents and arguments are parsed to what the official client parses them to."""
+    completion = accumulated(chunks(name))
+    if name == CUT_SHORT:
+        with pytest.raises(LengthFinishReasonError) as caught:
+            parser(name).completion(completion)
+        assert caught.value.completion.usage.completion_tokens > 0
+    else:
+        found = parser(name).completion(completion).to_dict()
+        assert comparable(found, parsed=True) == comparable(load(name, "final"), parsed=True)
+
+
 CUT_SHORT = "py_parse_max_tokens_reached"  # where the official helper raises before the stream's end
 
 # Where our events are others than the official client's, as (what it tells and we don't there, what we tell and it
@@ -143,20 +169,25 @@ MOVED = (
 DIFFERENT = {
     # It calls the first call done when the second begins, which is early where calls interleave; we, at the finish.
     "py_parse_multiple_pydantic_tools": ([MOVED], [MOVED]),
-    # It raises at the finish, as there is something to parse that is not whole; we go on to the usage.
-    CUT_SHORT: ([], [("chunk",), ("content.done", '{"'), ("chunk",)]),
+    # It raises at the finish, as there is something to parse that is not whole; we go on to the usage, then raise.
+    CUT_SHORT: ([], [("chunk",), ("chunk",)]),
 }
+PARSED = ("parsed", "parsed_arguments")
 TEXTS = ("name", "delta", "snapshot", "content", "refusal", "arguments_delta", "arguments")
 
 
 def told(name):
     """The events of a recorded stream, as the official client's are written down."""
     accumulator = ChatCompletionAccumulator()
-    builder = EventBuilder(accumulator)
+    builder = EventBuilder(accumulator, parser(name))
     for chunk in chunks(name):
         accumulator.add(chunk)
         for event in builder.events(chunk):
-            yield {field: plain(getattr(event, field)) for field in ("type", "index", *TEXTS) if hasattr(event, field)}
+            yield {
+                field: plain(getattr(event, field))
+                for field in ("type", "index", *TEXTS, *PARSED)
+                if hasattr(event, field)
+            }
 
 
 def plain(value):
@@ -177,9 +208,7 @@ def test_events(name):
     ours, theirs = list(told(name)), load(name, "events")
     missing, added = DIFFERENT.get(name, ([], []))
     if (missing, added) == ([], []):
-        assert [clean({**event, "parsed": None, "parsed_arguments": None}) for event in theirs] == [
-            clean(event) for event in ours
-        ]
+        assert [clean(event) for event in theirs] == [clean(event) for event in ours]
     mine, other = [summary(event) for event in ours], [summary(event) for event in theirs]
     for event in added:
         del mine[len(mine) - 1 - mine[::-1].index(event)]  # what we tell, we tell late
@@ -276,3 +305,15 @@ def test_plain_answers_over_a_socket(name):
 def test_all_recordings_are_read():
     """There are 13 streams and 14 plain answers."""
     assert (len(STREAMS), len(ANSWERS)) == (13, 14)
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_parsed_answers(name):
+    """A plain answer is parsed to what the official client parses it to; only one that is cut off is refused."""
+    completion, final = decode(body(name), ChatCompletion), load(name, "final")
+    if "$error" in final:
+        with pytest.raises(LengthFinishReasonError) as caught:
+            parser(name).completion(completion)
+        assert caught.value.completion.to_dict() == completion.to_dict()
+    else:
+        assert comparable(parser(name).completion(completion).to_dict(), parsed=True) == comparable(final, parsed=True)

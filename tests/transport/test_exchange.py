@@ -8,7 +8,6 @@ import json
 import logging
 import pickle
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +16,8 @@ from support.rawserver import chunk, event
 from support.scripted import EVENT_STREAM, ScriptedResponse, ScriptedTransport
 
 from openai_async import errors
-from openai_async.api.opening import open_stream
+from openai_async.api.opening import open_reader
+from openai_async.api.stream import ChatStream
 from openai_async.transport.exchange import ERROR_BODY_SIZE, exchange, read_body
 from openai_async.transport.message import Request, Response, StaleConnectionError
 from openai_async.transport.timer import Timer
@@ -514,7 +514,9 @@ def stream(*parts: bytes | float | Exception) -> ScriptedResponse:
     return ScriptedResponse(*parts, headers=EVENT_STREAM)
 
 
-open_chunks = partial(open_stream, events=False)
+async def open_chunks(response, timer):
+    """Open a response as a stream of chunks."""
+    return ChatStream(await open_reader(response, timer))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,120 @@
+"""What the body of a plain answer says: a completion, another object of the API, or a type of the user's.
+
+A whole body of status 200 comes in, an object goes out. Whatever else a 200 can be (an error in JSON, a web page,
+nothing) is raised. Nothing here waits.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from openai_async.errors import APIResponseValidationError, OutputParseError
+from openai_async.protocol import codec, failures
+from openai_async.protocol.output import OutputType
+from openai_async.types.completion import ChatCompletion
+from openai_async.types.json import is_object
+from openai_async.types.model import Model, Response
+
+from .response import ResponseInfo, not_an_answer
+
+__all__ = ["cast_answer", "raise_error", "read_completion", "read_model"]
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Response)
+
+# Types that stand for plain JSON data, whatever it is.
+_PLAIN = (None, Any, object, dict, list)
+
+
+def read_completion(body: bytes, info: ResponseInfo) -> ChatCompletion:
+    """Return the completion in `body`.
+
+    Raises:
+        APIError: It is an error, or no completion.
+    """
+    try:
+        completion = codec.decode(body, ChatCompletion)
+    except ValueError as error:
+        raise not_an_answer(info, body, "a completion in JSON") from error
+    if not completion.choices or "error" in completion.model_extra or _ends_in_error(completion):
+        payload = codec.loads(body)
+        raise_error(payload, info)
+        # An empty list is an answer, if a rare one (n=0). Without any, it is something else.
+        if not completion.choices and payload.get("choices") != []:
+            raise not_an_answer(info, body, "a completion in JSON")
+    if info.request_id is not None:
+        completion._response_id = info.request_id
+    return completion
+
+
+def read_model(cls: type[R], body: bytes, info: ResponseInfo) -> R:
+    """Return the object of type `cls` in `body`.
+
+    Raises:
+        APIError: It is an error, or no JSON object.
+    """
+    try:
+        answer = codec.decode(body, cls)
+    except ValueError as error:
+        raise not_an_answer(info, body, "a JSON object") from error
+    if "error" in answer.model_extra:
+        raise_error(codec.loads(body), info)
+    if info.request_id is not None:
+        answer._response_id = info.request_id
+    return answer
+
+
+def cast_answer(to: Any, body: bytes, info: ResponseInfo) -> Any:
+    """Return `body` as the type that the user wants.
+
+    Args:
+        to: `bytes` or `str`: the body itself; `dict`, `list`, `object` or None: plain JSON data; a response type of
+            this package, or one derived from it: decoded leniently, nothing lost; any other type: decoded strictly.
+        body: As it came.
+        info: Of the response.
+
+    Raises:
+        APIError: The body is an error.
+        APIResponseValidationError: It does not fit the type.
+        TypeError: `to` is nothing that JSON could become.
+    """
+    if to is bytes:
+        return body
+    if to is str:
+        return body.decode("utf-8", "replace")
+    try:
+        payload = codec.loads(body)
+    except ValueError as error:
+        raise not_an_answer(info, body, "JSON") from error
+    if is_object(payload):
+        raise_error(payload, info)
+    if to in _PLAIN:
+        return payload
+    if isinstance(to, type) and issubclass(to, Model):
+        if not is_object(payload):
+            raise not_an_answer(info, body, f"a {to.__name__} in JSON")
+        answer = to.from_dict(payload)
+        if isinstance(answer, Response) and info.request_id is not None:
+            answer._response_id = info.request_id
+        return answer
+    output: OutputType[Any] = OutputType.of(to)
+    try:
+        return output.parse(body.decode("utf-8", "replace"))
+    except OutputParseError as error:
+        raise APIResponseValidationError(
+            f"The answer does not fit {output.name}: {error.reason}" + (f" at {error.place}" if error.place else ""),
+            headers=dict(info.headers),
+            request_id=info.request_id,
+            body=payload,
+        ) from error
+
+
+def raise_error(payload: dict[str, Any], info: ResponseInfo) -> None:
+    """Raise the error that a body of status 200 holds, if it holds one."""
+    error = failures.stream_error(payload, None)
+    if error is not None:
+        raise failures.from_event(error, headers=info.headers)
+
+
+def _ends_in_error(completion: ChatCompletion) -> bool:
+    return any(choice.finish_reason == "error" for choice in completion.choices)

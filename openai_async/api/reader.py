@@ -1,0 +1,304 @@
+"""`ChunkReader`: the pump between the socket and the chunks.
+
+The only module that both awaits and understands: read bytes, feed the parser, decode, hand out, add to the snapshot.
+Between two chunks of one read nothing is awaited. It never retries: that ended when the first token came.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections import deque
+
+from openai_async.errors import (
+    APIConnectionError,
+    APIError,
+    APITimeoutError,
+    IncompleteStreamError,
+    StreamStateError,
+)
+from openai_async.protocol.chunks import ChunkDecoder, Done, has_payload
+from openai_async.protocol.snapshot import ChatCompletionAccumulator
+from openai_async.protocol.sse import EventParser, ServerSentEvent, encode
+from openai_async.transport.message import Response
+from openai_async.transport.redaction import redact
+from openai_async.transport.timer import Timer
+from openai_async.types.chunk import ChatCompletionChunk
+from openai_async.types.completion import ChatCompletion
+
+from .response import ResponseInfo, not_an_answer
+
+__all__ = ["ChunkReader"]
+
+_log = logging.getLogger("openai_async")
+
+
+class ChunkReader:
+    """One streamed response, read chunk by chunk; every view of a `ChatStream` takes its chunks from here.
+
+    Args:
+        response: Of status 2xx, its body not read yet.
+        timer: Of the call.
+        choices: How many answers the request asks for (`n`).
+        deviations: Those from the published schema that are logged already; new ones are added. None: log none.
+        keep_data: Whether the data of each chunk's event is kept beside the chunk, for who decodes it otherwise.
+
+    Attributes:
+        info: Status and headers of the response.
+        accumulator: What was handed out, added up.
+        chunks: Decoded and not handed out yet.
+        data: The JSON of each of `chunks`; None: nobody asked.
+        reads: What the socket brought, read by read, that nobody has taken yet; None: nobody will.
+        failure: What ended the stream wrongly, raised once the chunks before it are handed out; None: nothing did.
+        payload: Whether any content came.
+        done: Whether `[DONE]` came.
+        over: Whether nothing more is read.
+        secrets: Keys that no error may show.
+    """
+
+    def __init__(
+        self,
+        response: Response,
+        timer: Timer,
+        *,
+        choices: int = 1,
+        deviations: set[str] | None = None,
+        keep_data: bool = False,
+    ) -> None:
+        self.info = ResponseInfo.of(response, timer)
+        self.timer = timer
+        self.accumulator = ChatCompletionAccumulator()
+        self.chunks: deque[ChatCompletionChunk] = deque()
+        self.data: deque[bytes] | None = deque() if keep_data else None
+        self.reads: list[bytes] | None = []
+        self.failure: APIError | None = None
+        self.chunked = False  # any chunk came
+        self.payload = False
+        self.done = False
+        self.over = False
+        self.secrets: tuple[str, ...] = ()
+        self._body = response
+        self._parser = EventParser()
+        self._decoder = ChunkDecoder(headers=response.headers)
+        self._deviations = deviations
+        self._asked = choices
+        self._closed = False  # because the reader left
+        self._reading = False
+
+    # For the views: what each of them does with a chunk is its own business.
+
+    async def more(self) -> None:
+        """Read until there is a chunk to hand out.
+
+        Cancelling it aborts the request.
+
+        Raises:
+            StopAsyncIteration: The stream is complete.
+            APIError: It failed; `partial` has what was received.
+            StreamStateError: Another task is reading, or the stream was closed before its end.
+        """
+        if self._reading:
+            raise StreamStateError("Another task is reading this stream; a stream has one reader.")
+        self._reading = True
+        try:
+            self.timer.resume()  # time that the user took is not the server's silence
+            while not self.chunks:
+                if self.over:
+                    raise self.outcome()
+                await self.fill()
+        except StopAsyncIteration:
+            raise
+        except BaseException:
+            self.abort()
+            raise
+        finally:
+            self._reading = False
+            self.timer.pause()
+
+    def hand_out(self) -> ChatCompletionChunk:
+        """Take the next decoded chunk, of which there is one, and add it to the snapshot.
+
+        Raises:
+            StreamProtocolError: The chunk names an impossible choice or call; the stream ends here.
+        """
+        chunk = self.chunks.popleft()
+        try:
+            self.accumulator.add(chunk)
+        except APIError as error:
+            self.chunks.clear()
+            self.failure = error
+            self.abort()
+            raise self.outcome() from None
+        return chunk
+
+    async def drain(self) -> None:
+        """Hand out everything up to the stream's end; cancels and raises as `more`, but for `StopAsyncIteration`."""
+        while True:
+            if not self.chunks:
+                try:
+                    await self.more()
+                except StopAsyncIteration:
+                    return
+            self.hand_out()
+
+    def snapshot(self) -> ChatCompletion:
+        """Return the completion as far as it was handed out; later chunks don't change it."""
+        completion = self.accumulator.completion()
+        if self.info.request_id is not None:
+            completion._response_id = self.info.request_id
+        return completion
+
+    def abort(self) -> None:
+        """Read no more; the server sees the connection go away, unless the body was at its end."""
+        if not self.over:
+            self._closed = True
+            self._mark_over()
+            self._body.close()
+
+    def __repr__(self) -> str:
+        state = "failed" if self.failure else "complete" if self.done else "closed" if self.over else "open"
+        return f"<ChatStream {state} status={self.info.status} request_id={self.info.request_id!r}>"
+
+    def __del__(self) -> None:
+        if not getattr(self, "over", True):
+            warnings.warn(
+                f"{self!r} was neither read to its end nor closed", ResourceWarning, stacklevel=2, source=self
+            )
+            self.abort()
+
+    # The pump.
+
+    async def fill(self) -> None:
+        """Take the bytes of one socket read, or note that there are no more.
+
+        Cancelling it loses nothing.
+
+        Raises:
+            APITimeoutError: A limit passed.
+        """
+        data, failure = b"", None
+        try:
+            with self.timer:
+                data = await self._body.read()
+        except APIConnectionError as error:
+            failure = error
+        if self.over:
+            return  # another task closed the stream meanwhile, and that ended the reading
+        if failure is not None:
+            self._end(failure)
+        elif data:
+            self.take(data)
+        else:
+            self._end(None)
+
+    def take(self, data: bytes) -> None:
+        """Decode what the bytes complete."""
+        if not self.chunked and "first_byte" not in self.timer.marks:
+            self.timer.mark("first_byte")
+        if self.reads is not None:
+            self.reads.append(data)
+        decode, chunks, kept = self._decoder.decode, self.chunks, self.data
+        payload = False
+        try:
+            for event in self._parser.feed(data):
+                chunk = decode(event)
+                if chunk is None:
+                    continue
+                if isinstance(chunk, Done):
+                    self._finish()
+                    break
+                chunks.append(chunk)
+                payload = payload or has_payload(chunk)
+                if kept is not None:
+                    kept.append(event.data)
+        except APIError as error:
+            # The chunks before it are handed out first.
+            self.failure = error
+            self.abort()
+        self.chunked = self.chunked or bool(chunks)
+        if payload:
+            if not self.payload:
+                self.payload = True
+                self.timer.mark("first_token")
+            self.timer.progress()
+
+    def take_whole(self, chunk: ChatCompletionChunk, body: bytes) -> None:
+        """Take a whole answer that came instead of a stream, and the body that says it."""
+        self.chunks.append(chunk)
+        if self.data is not None:
+            self.data.append(body)
+        if self.reads is not None:  # for who wants an event stream's bytes, it becomes one
+            said = chunk.to_json(indent=None).encode()
+            self.reads += (encode(ServerSentEvent(said)), encode(ServerSentEvent(b"[DONE]")))
+        self.chunked = self.payload = self.done = True
+        self.timer.mark("first_token")
+        self._mark_over()
+
+    def _finish(self) -> None:
+        """`[DONE]` came: the iteration ends here, whatever the body still has."""
+        self.done = True
+        self._mark_over()
+        self._body.release()
+
+    def _end(self, error: APIConnectionError | None) -> None:
+        """The body ended, cleanly or with an error. Whether that is an answer's end shows when all is handed out."""
+        self._mark_over()
+        if error is None:
+            self._body.release()
+        else:
+            self._body.close()
+            self.failure = error
+
+    def _mark_over(self) -> None:
+        self.over = True
+        self.timer.mark("last")
+        self.timer.stop()
+        deviation = self._decoder.deviation
+        if deviation is not None and self._deviations is not None and deviation not in self._deviations:
+            self._deviations.add(deviation)
+            _log.debug("the server deviates from the published schema, and is read all the same: %s", deviation)
+
+    # The end.
+
+    def outcome(self) -> Exception:
+        """What ends the iteration, all chunks being handed out: `StopAsyncIteration`, or why there is no answer."""
+        outcome = self._ending()
+        if not isinstance(outcome, APIError):
+            return outcome
+        if not outcome.headers:  # what is raised below this module does not know the response
+            outcome.headers, outcome.request_id = dict(self.info.headers), self.info.request_id
+        redact(outcome, self.secrets)
+        if outcome.partial is None and self.payload:
+            outcome.partial = self.snapshot()
+        self.failure = outcome
+        return outcome
+
+    @property
+    def _all_began(self) -> bool:
+        """Whether as many answers began as were asked for: after a break, one that did not would be missed by nobody.
+
+        Where the server ends the stream in order, fewer are its decision: some ignore `n`.
+        """
+        return len(self.accumulator.choices) >= self._asked
+
+    def _ending(self) -> Exception:
+        """How the stream ended: the answer is whole, or it is not, and why."""
+        failure = self.failure
+        if failure is not None and not isinstance(failure, APIConnectionError):
+            return failure
+        # The body ended, cleanly or not. A connection that breaks after the last finish_reason breaks nothing.
+        if self.done and not (self.accumulator.choices or self.accumulator.usage):
+            body = self.snapshot().to_json(indent=None).encode() if self.chunked else b"data: [DONE]"
+            return not_an_answer(self.info, body, "a stream with an answer in it")
+        if self.done or (self.accumulator.finished and (failure is None or self._all_began)):
+            return StopAsyncIteration()
+        if failure is None and self._closed:
+            return StreamStateError("The stream was closed before its end; `snapshot` has what was received.")
+        if failure is None and not self.chunked:
+            return not_an_answer(self.info, b"", "an event stream")
+        if isinstance(failure, APITimeoutError | IncompleteStreamError):
+            return failure
+        how = failure.message if failure is not None else "the server closed it without an error."
+        error = IncompleteStreamError(f"The stream ended before the answer did: {how}")
+        error.__cause__ = failure
+        return error

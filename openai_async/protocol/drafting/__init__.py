@@ -1,0 +1,1 @@
+"""What unfinished objects are made of: their types taken apart, and objects of them put together."""

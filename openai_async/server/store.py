@@ -1,0 +1,207 @@
+"""Completions that are kept: SQLite, in memory or in a file.
+
+Completions, the messages that they answer and their labels come in; out go single ones, and pages of them in the order
+in which they were kept. It knows nothing of HTTP, and never gives an id twice, not even one whose completion is deleted.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from .dice import Dice
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Store"]
+
+_VERSION = 1  # of the tables below; a file says which it has
+_PATIENCE = 1.0  # seconds to wait for another process that writes to the file: the event loop waits, too
+
+# `position`: where a completion stands in lists; null while it is only promised. `body`: null when it is not there
+# (promised, or deleted): the row stays, so that pages can go on after a deleted completion.
+_TABLES = """
+CREATE TABLE completions (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, position INTEGER UNIQUE,
+    model TEXT, body BLOB, messages BLOB, metadata BLOB
+);
+CREATE TABLE labels (id TEXT, name TEXT, value TEXT, PRIMARY KEY (id, name)) WITHOUT ROWID;
+"""
+
+_NEXT = "(SELECT coalesce(max(position), 0) + 1 FROM completions)"
+_KEEP = f"""
+INSERT INTO completions (id, position, model, body, messages, metadata) VALUES (?, {_NEXT}, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET position = excluded.position, model = excluded.model, body = excluded.body,
+    messages = excluded.messages, metadata = excluded.metadata
+"""  # noqa: S608 - constants only
+_DELETE = """
+UPDATE completions SET model = NULL, body = NULL, messages = NULL, metadata = NULL WHERE id = ? AND body IS NOT NULL
+"""
+_LABELLED = "EXISTS (SELECT 1 FROM labels WHERE labels.id = completions.id AND name = ? AND value = ?)"
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+class Store:
+    """The completions that one server keeps.
+
+    One connection serves all requests, from whichever thread the app runs in; statements are short. It is closed by
+    `close`, or when the store is no longer used.
+
+    Args:
+        path: The file, made if there is none; None: memory, and all is gone in the end.
+
+    Raises:
+        OSError: The file can't be opened, or is no store.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        name = ":memory:" if path is None else os.fspath(path)
+        try:
+            self._connection = _open(name)
+        except sqlite3.Error as error:
+            raise OSError(f"Completions can't be kept in {name}: {error}") from error
+        # A connection that is collected while open is a ResourceWarning, and not every app is told of its end.
+        self._closing = weakref.finalize(self, self._connection.close)
+
+    def close(self) -> None:
+        """Close the connection; what is in memory is lost. Closing again does nothing."""
+        self._closing()
+
+    def promise(self, wanted: str) -> str:
+        """Return an id for a completion to be kept later: `wanted`, or one like it where that is taken.
+
+        It is taken from now on, whether the completion is ever kept or not.
+        """
+        found = wanted
+        with self._connection as connection:
+            while connection.execute("INSERT OR IGNORE INTO completions (id) VALUES (?)", (found,)).rowcount == 0:
+                (taken,) = connection.execute("SELECT max(number) FROM completions").fetchone()
+                found = f"chatcmpl-{Dice.of(found, taken).letters(29)}"
+        return found
+
+    def keep(self, completion: dict[str, Any], *, messages: list[Any], metadata: Mapping[str, str]) -> None:
+        """Keep a completion, as the last in the list.
+
+        Args:
+            completion: Plain data; its `id` was promised.
+            messages: What it answers, as they were sent.
+            metadata: Its labels.
+        """
+        found: str = completion["id"]
+        row = (found, completion.get("model"), _encode(completion), _encode(messages), _encode(metadata))
+        with self._connection as connection:
+            connection.execute(_KEEP, row)
+            self._label(found, metadata)
+
+    def get(self, id: str) -> dict[str, Any] | None:
+        """Return a completion with its `metadata`; None: there is none of this id."""
+        row = self._row("body, metadata", id)
+        return None if row is None else _completion(row)
+
+    def messages(self, id: str) -> list[dict[str, Any]] | None:
+        """Return the messages that a completion answers; None: there is none of this id."""
+        row = self._row("messages", id)
+        return None if row is None else _decode(row[0])
+
+    def update(self, id: str, metadata: Mapping[str, str]) -> bool:
+        """Give a completion other labels, in place of all old ones; False: there is none of this id."""
+        with self._connection as connection:
+            statement = "UPDATE completions SET metadata = ? WHERE id = ? AND body IS NOT NULL"
+            found = connection.execute(statement, (_encode(metadata), id)).rowcount > 0
+            if found:
+                self._label(id, metadata)
+        return found
+
+    def delete(self, id: str) -> bool:
+        """Delete a completion; False: there is none of this id."""
+        with self._connection as connection:
+            found = connection.execute(_DELETE, (id,)).rowcount > 0
+            if found:
+                self._label(id, {})
+        return found
+
+    def position(self, id: str) -> int | None:
+        """Return where a completion stands, or stood before it was deleted; None: none ever had this id."""
+        row = self._connection.execute("SELECT position FROM completions WHERE id = ?", (id,)).fetchone()
+        return None if row is None else row[0]
+
+    def page(
+        self,
+        *,
+        after: int | None = None,
+        limit: int = 20,
+        newest_first: bool = False,
+        model: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """Return some completions, oldest first, and whether more follow.
+
+        Args:
+            after: A `position`; only what follows it in this order is looked at. None: all.
+            limit: How many at most, 1 or more.
+            newest_first: The other order.
+            model: Only answers of this model; None: of any.
+            metadata: Only those that carry all of these labels; None: any.
+        """
+        where, values = ["body IS NOT NULL"], list[Any]()
+        if after is not None:
+            where.append("position < ?" if newest_first else "position > ?")
+            values.append(after)
+        if model is not None:
+            where.append("model = ?")
+            values.append(model)
+        for pair in (metadata or {}).items():
+            where.append(_LABELLED)
+            values.extend(pair)
+        order = "DESC" if newest_first else "ASC"
+        statement = (
+            f"SELECT body, metadata FROM completions WHERE {' AND '.join(where)} ORDER BY position {order} LIMIT ?"  # noqa: S608 - conditions are constants, values are bound
+        )
+        rows = self._connection.execute(statement, (*values, limit + 1)).fetchall()
+        return [_completion(row) for row in rows[:limit]], len(rows) > limit
+
+    def _label(self, id: str, metadata: Mapping[str, str]) -> None:
+        self._connection.execute("DELETE FROM labels WHERE id = ?", (id,))
+        self._connection.executemany(
+            "INSERT INTO labels (id, name, value) VALUES (?, ?, ?)", [(id, *pair) for pair in metadata.items()]
+        )
+
+    def _row(self, columns: str, id: str) -> tuple[bytes, ...] | None:
+        statement = f"SELECT {columns} FROM completions WHERE id = ? AND body IS NOT NULL"  # noqa: S608 - see `page`
+        row: tuple[bytes, ...] | None = self._connection.execute(statement, (id,)).fetchone()
+        return row
+
+
+def _open(name: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(name, timeout=_PATIENCE, check_same_thread=False)
+    try:
+        _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables, unless the file has them."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if version == 0 and tables == 0:
+        # A commit need not wait for the disk: only a power cut loses the latest.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT;")
+    elif version != _VERSION:
+        raise sqlite3.DatabaseError("it is another program's database, or another version's")
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _completion(row: tuple[bytes, ...]) -> dict[str, Any]:
+    body, metadata = row
+    return {**_decode(body), "metadata": _decode(metadata)}
