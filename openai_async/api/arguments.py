@@ -11,11 +11,12 @@ from openai_async.types.options import Omit, RequestOptions
 from openai_async.types.params import (
     CompletionCreateParamsBase,
     CompletionListParams,
+    CompletionParamsCommon,
     CompletionParseParams,
     MessageListParams,
 )
 
-__all__ = ["CreateParams", "ListParams", "MessagesParams", "ParseParams", "check_names", "is_type"]
+__all__ = ["CreateParams", "ListParams", "MessagesParams", "ParseParams", "ToolParams", "check_names", "is_type"]
 
 
 class CreateParams(CompletionCreateParamsBase, RequestOptions):
@@ -24,6 +25,10 @@ class CreateParams(CompletionCreateParamsBase, RequestOptions):
 
 class ParseParams(CompletionParseParams, RequestOptions):
     """What `parse` and `stream` take beside `response_format`."""
+
+
+class ToolParams(CompletionParamsCommon, RequestOptions):
+    """What `run_tools` takes beside `tools` and `response_format`."""
 
 
 class ListParams(CompletionListParams, RequestOptions):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Literal, TypeVar, Unpack, cast, overload
 
@@ -21,14 +21,17 @@ from openai_async.types.params import ResponseFormat
 from openai_async.types.parsed import ParsedChatCompletion
 
 from .answers import cast_answer, read_completion
-from .arguments import CreateParams, ParseParams, check_names, is_type
+from .arguments import CreateParams, ParseParams, ToolParams, check_names, is_type
 from .call import Call
+from .handlers import RunnableTool
 from .reader import ChunkReader
 from .request import Plan, Sender, encode_body
 from .response import ResponseInfo
+from .runner import ToolRunner
 from .sending import PlainSending, Sending, StreamSending
 from .stored import StoredCompletions
 from .stream import CastStream, ChatStream, EventStream
+from .toolbox import ToolErrorPolicy
 from .tools import argument_types
 from .wrappers import CompletionsWithRawResponse, CompletionsWithStreamingResponse
 
@@ -171,6 +174,69 @@ class AsyncCompletions(StoredCompletions):
         parser, params = _with_types(params, "stream")
         wrap = partial(EventStream[Any], parser=parser)
         return _call(self._streaming({**params, "stream": True}, "stream", wrap), "chat.completions.stream")
+
+    @overload
+    def run_tools(
+        self,
+        *,
+        tools: Iterable[RunnableTool],
+        response_format: type[T],
+        stream: bool = False,
+        max_turns: int = 10,
+        tool_timeout: float | None = None,
+        on_tool_error: ToolErrorPolicy = "raise",
+        **params: Unpack[ToolParams],
+    ) -> ToolRunner[T]: ...
+    @overload
+    def run_tools(
+        self,
+        *,
+        tools: Iterable[RunnableTool],
+        response_format: ResponseFormat | Omit = omit,
+        stream: bool = False,
+        max_turns: int = 10,
+        tool_timeout: float | None = None,
+        on_tool_error: ToolErrorPolicy = "raise",
+        **params: Unpack[ToolParams],
+    ) -> ToolRunner[None]: ...
+    def run_tools(
+        self,
+        *,
+        tools: Iterable[RunnableTool],
+        stream: bool = False,
+        max_turns: int = 10,
+        tool_timeout: float | None = None,
+        on_tool_error: ToolErrorPolicy = "raise",
+        **params: Any,
+    ) -> ToolRunner[Any]:
+        """Let the model call Python functions, and tell it what they returned, until it has no more calls.
+
+            run = await client.chat.completions.run_tools(model=…, messages=…, tools=[get_weather])
+            print(run.content, run.usage)
+
+        Args:
+            tools: Functions, sync (called in a worker thread) or async; see `handlers.read_tools` for more.
+            stream: Whether answers are streamed, for who follows the run by its events.
+            max_turns: How often the model is asked at most, 1 or more.
+            tool_timeout: Seconds that one call may take before the model is told so; None: no limit.
+            on_tool_error: What becomes of an exception of a tool: see `ToolErrorPolicy`.
+            params: As `parse` takes them.
+
+        Returns:
+            A run to await, or to iterate for its events; see `ToolRunner`, which also tells what it raises.
+
+        Raises:
+            TypeError, ValueError: As `parse`, and as `ToolRunner`.
+        """
+        return ToolRunner(
+            self.stream if stream else self.parse,
+            params,
+            tools=tools,
+            stream=stream,
+            max_turns=max_turns,
+            tool_timeout=tool_timeout,
+            on_tool_error=on_tool_error,
+        )
 
     @property
     def with_raw_response(self) -> CompletionsWithRawResponse:

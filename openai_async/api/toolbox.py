@@ -201,10 +201,8 @@ def _plain(value: Any) -> Any:
     dump = getattr(value, "model_dump", None)
     if callable(dump):
         return dump(mode="json")
-    if isinstance(value, Mapping):
-        mapping: Mapping[Any, Any] = value
-        return dict(mapping)
-    if isinstance(value, Iterable):
-        items: Iterable[Any] = value
-        return list(items)
+    if codec._is_mapping(value):
+        return dict(value)
+    if codec._is_iterable(value):
+        return list(value)
     raise TypeError(f"a {type(value).__name__} is nothing that JSON has")
