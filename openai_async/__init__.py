@@ -15,9 +15,11 @@ from __future__ import annotations
 from .api.azure import AsyncAzureOpenAI
 from .api.call import Call
 from .api.client import AsyncOpenAI
-from .api.pages import CursorPage
+from .api.pages import AsyncCursorPage, CursorPage
 from .api.raw import RawResponse, StreamedResponse
 from .api.response import ResponseInfo, Timing
+from .api.runevents import ToolRun, ToolRunEvent
+from .api.runner import ToolRunner
 from .api.state import ChatCompletionStreamState
 from .api.stream import ChatStream, EventStream
 from .api.tools import FunctionTool, function_tool, pydantic_function_tool
@@ -66,6 +68,7 @@ __all__ = [
     "APIStatusError",
     "APITimeoutError",
     "AsyncAzureOpenAI",
+    "AsyncCursorPage",
     "AsyncOpenAI",
     "Attempt",
     "AuthenticationError",
@@ -110,6 +113,9 @@ __all__ = [
     "Timeout",
     "Timing",
     "ToolLoopError",
+    "ToolRun",
+    "ToolRunEvent",
+    "ToolRunner",
     "UnprocessableEntityError",
     "__version__",
     "encode",

@@ -196,15 +196,13 @@ def build_url(url: str, query: Mapping[str, Any]) -> str:
 
 
 def _pairs(name: str, value: Any) -> list[tuple[str, str]]:
-    if isinstance(value, Omit):
+    if value is None or isinstance(value, Omit):
         return []
     if isinstance(value, Mapping):
         items = cast("Mapping[str, Any]", value).items()
         return [pair for key, item in items for pair in _pairs(f"{name}[{key}]", item)]
     if isinstance(value, list | tuple):
         return [pair for item in cast("list[Any]", value) for pair in _pairs(f"{name}[]", item)]
-    if value is None:
-        return [(name, "")]
     return [(name, str(value).lower() if isinstance(value, bool) else str(value))]
 
 
