@@ -6,7 +6,9 @@ import ast
 import asyncio
 import inspect
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -27,10 +29,11 @@ def snippets(page: Path) -> list[tuple[int, str]]:
 
 async def run(page: Path) -> dict[str, object]:
     """Run a page's snippets one after the other in one namespace, as somebody who types them would."""
-    names: dict[str, object] = {"__name__": "__snippet__"}
+    module = sys.modules["__snippet__"] = ModuleType("__snippet__")  # where its classes look for each other
+    names = vars(module)
     for line, text in snippets(page):
         source = "\n" * (line - 1) + text
-        code = compile(source, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        code = compile(source, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
         if "asyncio.run(" in text:
             await asyncio.to_thread(exec, code, {"__name__": "__snippet__"})
         elif inspect.iscoroutine(result := eval(code, names)):
