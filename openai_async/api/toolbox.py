@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
-import anyio
 import anyio.to_thread
 import msgspec
 
@@ -79,7 +78,7 @@ class Toolbox:
 
         Args:
             calls: In the model's order.
-            emit: Is told when each call starts and is done, as it happens.
+            emit: Is told when each call starts and is done, as it happens; one that is cancelled is not done.
             parallel: Whether they run at the same time; else one after the other.
             only_first: The name of a tool: once a call of it has been made, the others are not made. Their answers
                 say so, since the API wants one for each. None: all are made.
@@ -107,17 +106,22 @@ class Toolbox:
     async def _answer_in_parallel(self, calls: Sequence[ToolCall], emit: _Emit) -> list[ToolCallDoneEvent]:
         answers: dict[int, ToolCallDoneEvent] = {}
         failures: list[Exception] = []
+        tasks: list[asyncio.Task[None]] = []
 
         async def answer(index: int, call: ToolCall) -> None:
             try:
                 answers[index] = await self._answer(call, emit)
             except Exception as failure:  # noqa: BLE001 - raised below, bare: a group would wrap it
                 failures.append(failure)
-                group.cancel_scope.cancel()
+                for task in tasks:
+                    if task is not asyncio.current_task():
+                        task.cancel()
 
-        async with anyio.create_task_group() as group:
+        # asyncio's group and not anyio's: a tool that is cancelled there can't await anything to clean up.
+        async with asyncio.TaskGroup() as group:
             for index, call in enumerate(calls):
-                group.start_soon(answer, index, call)
+                if not failures:  # with eager tasks there may be some already
+                    tasks.append(group.create_task(answer(index, call)))
         if failures:
             raise failures[0]
         return [answers[index] for index in range(len(calls))]
@@ -131,13 +135,15 @@ class Toolbox:
             emit(ToolCallStartedEvent(call=call, arguments=None))
             return _done(emit, call, _complaint(error), error=error, made=False)
         emit(ToolCallStartedEvent(call=call, arguments=arguments))
+        limit = asyncio.timeout(self._timeout)
         try:
-            with anyio.move_on_after(self._timeout):
+            async with limit:
                 result = await _run(handler, arguments)
-                return _done(emit, call, _text_of(result, handler.name), result=result)
-            late = TimeoutError(f"{handler.name} gave no result within {self._timeout:g} seconds.")
-            return _done(emit, call, f"Error: {late}", error=late)
+            return _done(emit, call, _text_of(result, handler.name), result=result)
         except Exception as error:
+            if isinstance(error, TimeoutError) and limit.expired():
+                error = TimeoutError(f"{handler.name} gave no result within {self._timeout:g} seconds.")
+                return _done(emit, call, f"Error: {error}", error=error)
             text = self._text_for(error, call)
             done = _done(emit, call, text, error=error)
             if text is None:
