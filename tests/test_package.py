@@ -51,6 +51,7 @@ def test_first_client_loads_aiohttp() -> None:
     assert python(code).split() == ["False", "True"]
 
 
+@pytest.mark.timeout(240)  # it imports the package some 140 times
 def test_every_module_can_be_imported_alone() -> None:
     """No module depends on another one having been imported before, and none warns."""
     code = (
