@@ -16,12 +16,13 @@ from .api.azure import AsyncAzureOpenAI
 from .api.call import Call
 from .api.client import AsyncOpenAI
 from .api.pages import AsyncCursorPage, CursorPage
-from .api.raw import RawResponse, StreamedResponse
+from .api.raw import RawResponse
 from .api.response import ResponseInfo, Timing
 from .api.runevents import ToolRun, ToolRunEvent
 from .api.runner import ToolRunner
 from .api.state import ChatCompletionStreamState
 from .api.stream import ChatStream, EventStream
+from .api.streamed import StreamedResponse
 from .api.tools import FunctionTool, function_tool, pydantic_function_tool
 from .errors import (
     APIConnectionError,

@@ -12,8 +12,9 @@ from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from .raw import RawResponse, StreamedResponse
+from .raw import RawResponse
 from .sending import Sending
+from .streamed import StreamedResponse
 
 __all__ = ["Call"]
 
@@ -42,7 +43,9 @@ class Call(Coroutine[Any, Any, T_co], Generic[T_co]):
     ) -> None:
         self._start = start
         self._sending = sending
-        self._name = self.__name__ = self.__qualname__ = name  # a task's repr asks for the latter two
+        self._name = name
+        self.__name__: str = name  # a task's repr asks for this and the next
+        self.__qualname__: str = name
         self._coroutine: Coroutine[Any, Any, T_co] | None = None
         self._awaited = False
         self._result: Any = None

@@ -65,9 +65,9 @@ class Conversation(Generic[T]):
         self._calls: list[ToolCallDoneEvent] = []
         self._turn: list[Any] = []  # what the turn under way adds
         self.open_calls: list[ToolCall] = []
-        self.over = False
-        self.named = _named(params.get("tool_choice"))
-        self.parallel = params.get("parallel_tool_calls") is not False and self.named is None
+        self.over: bool = False
+        self.named: str | None = _named(params.get("tool_choice"))
+        self.parallel: bool = params.get("parallel_tool_calls") is not False and self.named is None
 
     @property
     def run(self) -> ToolRun[T]:

@@ -65,17 +65,17 @@ class ChunkReader:
         deviations: set[str] | None = None,
         keep_data: bool = False,
     ) -> None:
-        self.info = ResponseInfo.of(response, timer)
+        self.info: ResponseInfo = ResponseInfo.of(response, timer)
         self.timer = timer
-        self.accumulator = ChatCompletionAccumulator()
+        self.accumulator: ChatCompletionAccumulator = ChatCompletionAccumulator()
         self.chunks: deque[ChatCompletionChunk] = deque()
         self.data: deque[bytes] | None = deque() if keep_data else None
         self.reads: list[bytes] | None = []
         self.failure: APIError | None = None
-        self.chunked = False  # any chunk came
-        self.payload = False
-        self.done = False
-        self.over = False
+        self.chunked: bool = False  # any chunk came
+        self.payload: bool = False
+        self.done: bool = False
+        self.over: bool = False
         self.secrets: tuple[str, ...] = ()
         self._body = response
         self._parser = EventParser()

@@ -14,10 +14,11 @@ from openai_async.transport.message import Response
 from openai_async.transport.timer import Timer
 
 from .opening import open_reader, read_answer
-from .raw import RawResponse, StreamedResponse
+from .raw import RawResponse
 from .reader import ChunkReader
 from .request import Plan, Sender
 from .response import ResponseInfo
+from .streamed import StreamedResponse
 
 __all__ = ["PlainSending", "Sending", "StreamSending"]
 

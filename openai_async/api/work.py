@@ -28,7 +28,7 @@ class Work:
     """
 
     def __init__(self) -> None:
-        self.aborted = False
+        self.aborted: bool = False
         self._task: asyncio.Task[Any] | None = None
 
     def start(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:

@@ -19,8 +19,9 @@ from openai_async.types.stored import ChatCompletionDeleted, ChatCompletionStore
 from .arguments import CreateParams, ListParams, MessagesParams, ParseParams
 from .call import Call
 from .pages import CursorPage
-from .raw import RawResponse, StreamedResponse
+from .raw import RawResponse
 from .stream import ChatStream
+from .streamed import StreamedResponse
 
 __all__ = [
     "ChatWithRawResponse",

@@ -23,8 +23,9 @@ from openai_async import AsyncAzureOpenAI, AsyncOpenAI, ChatCompletionStreamStat
 from openai_async.api.arguments import CreateParams, ListParams, MessagesParams, ParseParams
 from openai_async.api.completions import AsyncCompletions
 from openai_async.api.messages import AsyncMessages
-from openai_async.api.raw import RawResponse, StreamedResponse
+from openai_async.api.raw import RawResponse
 from openai_async.api.stream import ChatStream, EventStream
+from openai_async.api.streamed import StreamedResponse
 from openai_async.protocol import eventtypes
 
 DOCS = (Path(__file__).parents[2] / "docs" / "moving-from-openai.md").read_text()
