@@ -30,7 +30,9 @@ CREATE TABLE completions (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, position INTEGER UNIQUE,
     model TEXT, body BLOB, messages BLOB, metadata BLOB
 );
-CREATE TABLE labels (id TEXT, name TEXT, value TEXT, PRIMARY KEY (id, name)) WITHOUT ROWID;
+CREATE INDEX by_model ON completions (model, position);
+CREATE TABLE labels (name TEXT, value TEXT, position INTEGER, PRIMARY KEY (name, value, position)) WITHOUT ROWID;
+CREATE INDEX by_position ON labels (position);
 """
 
 _NEXT = "(SELECT coalesce(max(position), 0) + 1 FROM completions)"
@@ -42,7 +44,9 @@ ON CONFLICT (id) DO UPDATE SET position = excluded.position, model = excluded.mo
 _DELETE = """
 UPDATE completions SET model = NULL, body = NULL, messages = NULL, metadata = NULL WHERE id = ? AND body IS NOT NULL
 """
-_LABELLED = "EXISTS (SELECT 1 FROM labels WHERE labels.id = completions.id AND name = ? AND value = ?)"
+_PLACE = "(SELECT position FROM completions WHERE id = ?)"
+_UNLABEL = f"DELETE FROM labels WHERE position = {_PLACE}"  # noqa: S608 - constants only
+_LABEL = f"INSERT INTO labels (position, name, value) VALUES ({_PLACE}, ?, ?)"  # noqa: S608 - constants only
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -150,28 +154,29 @@ class Store:
             model: Only answers of this model; None: of any.
             metadata: Only those that carry all of these labels; None: any.
         """
+        # The first label's rows are in the list's order: a page is found without a look at what lacks the label.
+        tables, place = ["completions"], "completions.position"
         where, values = ["body IS NOT NULL"], list[Any]()
+        for at, pair in enumerate((metadata or {}).items()):
+            tables.insert(2 * at, f"labels AS label{at}")  # the first before the completions, others after
+            where.append(f"label{at}.name = ? AND label{at}.value = ? AND label{at}.position = completions.position")
+            values.extend(pair)
+            place = "label0.position"
         if after is not None:
-            where.append("position < ?" if newest_first else "position > ?")
+            where.append(f"{place} {'<' if newest_first else '>'} ?")
             values.append(after)
         if model is not None:
             where.append("model = ?")
             values.append(model)
-        for pair in (metadata or {}).items():
-            where.append(_LABELLED)
-            values.extend(pair)
-        order = "DESC" if newest_first else "ASC"
-        statement = (
-            f"SELECT body, metadata FROM completions WHERE {' AND '.join(where)} ORDER BY position {order} LIMIT ?"  # noqa: S608 - conditions are constants, values are bound
-        )
+        order = f"ORDER BY {place} {'DESC' if newest_first else 'ASC'} LIMIT ?"
+        # CROSS: the tables are looked through in this order.
+        statement = f"SELECT body, metadata FROM {' CROSS JOIN '.join(tables)} WHERE {' AND '.join(where)} {order}"  # noqa: S608 - conditions are constants, values are bound
         rows = self._connection.execute(statement, (*values, limit + 1)).fetchall()
         return [_completion(row) for row in rows[:limit]], len(rows) > limit
 
     def _label(self, id: str, metadata: Mapping[str, str]) -> None:
-        self._connection.execute("DELETE FROM labels WHERE id = ?", (id,))
-        self._connection.executemany(
-            "INSERT INTO labels (id, name, value) VALUES (?, ?, ?)", [(id, *pair) for pair in metadata.items()]
-        )
+        self._connection.execute(_UNLABEL, (id,))
+        self._connection.executemany(_LABEL, [(id, *pair) for pair in metadata.items()])
 
     def _row(self, columns: str, id: str) -> tuple[bytes, ...] | None:
         statement = f"SELECT {columns} FROM completions WHERE id = ? AND body IS NOT NULL"  # noqa: S608 - see `page`
