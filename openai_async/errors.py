@@ -164,43 +164,43 @@ class APIStatusError(APIError):
 class BadRequestError(APIStatusError):
     """400: the request is wrong; sending it again changes nothing."""
 
-    default_status = 400
+    default_status: ClassVar[int | None] = 400
 
 
 class AuthenticationError(APIStatusError):
     """401: the API key is missing, wrong or revoked."""
 
-    default_status = 401
+    default_status: ClassVar[int | None] = 401
 
 
 class PermissionDeniedError(APIStatusError):
     """403: the key may not do this."""
 
-    default_status = 403
+    default_status: ClassVar[int | None] = 403
 
 
 class NotFoundError(APIStatusError):
     """404: no such model, completion or route (a `base_url` without `/v1`, often)."""
 
-    default_status = 404
+    default_status: ClassVar[int | None] = 404
 
 
 class ConflictError(APIStatusError):
     """409: another request is changing the same thing."""
 
-    default_status = 409
+    default_status: ClassVar[int | None] = 409
 
 
 class UnprocessableEntityError(APIStatusError):
     """422: the request is well-formed and still can't be met."""
 
-    default_status = 422
+    default_status: ClassVar[int | None] = 422
 
 
 class RateLimitError(APIStatusError):
     """429: too many requests or tokens; the client waits and retries before it raises this."""
 
-    default_status = 429
+    default_status: ClassVar[int | None] = 429
 
 
 class InsufficientQuotaError(RateLimitError):
@@ -210,7 +210,7 @@ class InsufficientQuotaError(RateLimitError):
 class InternalServerError(APIStatusError):
     """500 and above: the server's fault."""
 
-    default_status = 500
+    default_status: ClassVar[int | None] = 500
 
 
 class APIResponseValidationError(APIError):

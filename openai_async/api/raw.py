@@ -21,7 +21,7 @@ from .response import ResponseInfo, not_an_answer
 
 __all__ = ["RawResponse", "ResponseHead", "json_of"]
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
 
 
@@ -83,7 +83,7 @@ class ResponseHead:
         return f"<{type(self).__name__} {self.method} {self.url} status={self.status} request_id={self.request_id!r}>"
 
 
-class RawResponse(ResponseHead, Generic[T]):
+class RawResponse(ResponseHead, Generic[T_co]):
     """A response whose body is read.
 
     Args:
@@ -94,7 +94,9 @@ class RawResponse(ResponseHead, Generic[T]):
         read: What the answer is, made of the body when it is asked for.
     """
 
-    def __init__(self, plan: Plan, info: ResponseInfo, timer: Timer, body: bytes | None, read: Callable[[], T]) -> None:
+    def __init__(
+        self, plan: Plan, info: ResponseInfo, timer: Timer, body: bytes | None, read: Callable[[], T_co]
+    ) -> None:
         super().__init__(plan, info, timer)
         self._body = body
         self._read = read
@@ -125,7 +127,7 @@ class RawResponse(ResponseHead, Generic[T]):
         return json_of(self._info, self.content)
 
     @overload
-    def parse(self) -> T: ...
+    def parse(self) -> T_co: ...
     @overload
     def parse(self, *, to: type[U]) -> U: ...
     def parse(self, *, to: type[Any] | None = None) -> Any:

@@ -23,11 +23,11 @@ from .response import ResponseInfo
 
 __all__ = ["StreamedResponse"]
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
 
 
-class StreamedResponse(ResponseHead, Generic[T]):
+class StreamedResponse(ResponseHead, Generic[T_co]):
     """A response whose body is still on the wire; use it with `async with`.
 
     The body can be read once: by `parse`, `read`, `text`, `json` or one of the iterators. Cancelling any of them
@@ -41,7 +41,7 @@ class StreamedResponse(ResponseHead, Generic[T]):
     """
 
     def __init__(
-        self, plan: Plan, response: Response, timer: Timer, parse: Callable[[Response, Timer], Awaitable[T]]
+        self, plan: Plan, response: Response, timer: Timer, parse: Callable[[Response, Timer], Awaitable[T_co]]
     ) -> None:
         super().__init__(plan, ResponseInfo.of(response, timer), timer)
         self._response = response
@@ -58,7 +58,7 @@ class StreamedResponse(ResponseHead, Generic[T]):
         return self._is_closed
 
     @overload
-    async def parse(self) -> T: ...
+    async def parse(self) -> T_co: ...
     @overload
     async def parse(self, *, to: type[U]) -> U: ...
     async def parse(self, *, to: type[Any] | None = None) -> Any:

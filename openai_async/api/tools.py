@@ -177,10 +177,10 @@ def _of_type(type: Any, *, name: str | None, description: str | None, strict: bo
 def _of_function(
     function: Callable[..., Any], *, name: str | None, description: str | None, strict: bool
 ) -> FunctionTool:
-    inner: Any = cast("Any", function).func if isinstance(function, functools.partial) else function
-    own = getattr(inner, "__name__", type(inner).__name__)
+    inner: Any = _unbound(function)
+    own: str = getattr(inner, "__name__", "") or type(function).__name__
     name = _checked_name(name or own)
-    told, texts = read_docstring(inspect.getdoc(inner if inspect.isroutine(inner) else type(inner)))
+    told, texts = read_docstring(inspect.getdoc(inner if hasattr(inner, "__name__") else inner.__class__))
     fields: dict[str, Any] = {}
     extras: dict[str, dict[str, Any]] = {}
     for parameter in _parameters(function, own):
@@ -201,6 +201,11 @@ def _of_function(
         output=output,
         function=function,
     )
+
+
+def _unbound(function: Any) -> Any:
+    """The function itself, of one some of whose arguments are given already."""
+    return function.func if isinstance(function, functools.partial) else function
 
 
 def _typed_dict(name: str, fields: Mapping[str, Any]) -> Any:
@@ -242,10 +247,10 @@ def _parameters(function: Callable[..., Any], name: str) -> list[inspect.Paramet
         signature = inspect.signature(function)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name}() has no signature that Python knows; describe its arguments by a type") from error
-    call = function.func if isinstance(function, functools.partial) else function
+    call: Any = _unbound(function)
     hints = _hints(call if inspect.isroutine(call) else type(call).__call__, name)
     parameters: list[inspect.Parameter] = []
-    bound = function.keywords if isinstance(function, functools.partial) else {}
+    bound: Mapping[str, Any] = getattr(function, "keywords", {}) if call is not function else {}
     for parameter in signature.parameters.values():
         if parameter.name in bound:
             continue  # given already

@@ -11,7 +11,8 @@ from typing import Any, Literal, TypeVar, Unpack, overload
 
 from openai_async.types.chunk import ChatCompletionChunk
 from openai_async.types.completion import ChatCompletion
-from openai_async.types.options import Omit, RequestOptions
+from openai_async.types.options import Omit, RequestOptions, omit
+from openai_async.types.params import ResponseFormat
 from openai_async.types.parsed import ParsedChatCompletion
 from openai_async.types.shared import Metadata
 from openai_async.types.stored import ChatCompletionDeleted, ChatCompletionStoreMessage
@@ -66,7 +67,9 @@ class CompletionsWithRawResponse:
         self, *, stream: Literal[False] | Omit | None = None, **params: Unpack[CreateParams]
     ) -> Call[RawResponse[ChatCompletion]]: ...
     @overload
-    def create(self, *, stream: bool, **params: Unpack[CreateParams]) -> Call[RawResponse[Any]]: ...
+    def create(
+        self, *, stream: bool, **params: Unpack[CreateParams]
+    ) -> Call[RawResponse[ChatCompletion | ChatStream[ChatCompletionChunk]]]: ...
     @overload
     def create(
         self, *, cast_to: type[T], stream: Literal[True], **params: Unpack[CreateParams]
@@ -86,7 +89,11 @@ class CompletionsWithRawResponse:
     ) -> Call[RawResponse[ParsedChatCompletion[T]]]: ...
     @overload
     def parse(
-        self, *, response_format: Any = None, **params: Unpack[ParseParams]
+        self, *, response_format: ResponseFormat | Omit = omit, **params: Unpack[ParseParams]
+    ) -> Call[RawResponse[ParsedChatCompletion[None]]]: ...
+    @overload
+    def parse(
+        self, *, response_format: Any, **params: Unpack[ParseParams]
     ) -> Call[RawResponse[ParsedChatCompletion[Any]]]: ...
     def parse(self, **params: Any) -> Call[RawResponse[Any]]:
         """Create a completion whose content comes as an object; see `AsyncCompletions.parse`."""
@@ -150,7 +157,9 @@ class CompletionsWithStreamingResponse:
         self, *, stream: Literal[False] | Omit | None = None, **params: Unpack[CreateParams]
     ) -> Call[StreamedResponse[ChatCompletion]]: ...
     @overload
-    def create(self, *, stream: bool, **params: Unpack[CreateParams]) -> Call[StreamedResponse[Any]]: ...
+    def create(
+        self, *, stream: bool, **params: Unpack[CreateParams]
+    ) -> Call[StreamedResponse[ChatCompletion | ChatStream[ChatCompletionChunk]]]: ...
     @overload
     def create(
         self, *, cast_to: type[T], stream: Literal[True], **params: Unpack[CreateParams]
@@ -170,7 +179,11 @@ class CompletionsWithStreamingResponse:
     ) -> Call[StreamedResponse[ParsedChatCompletion[T]]]: ...
     @overload
     def parse(
-        self, *, response_format: Any = None, **params: Unpack[ParseParams]
+        self, *, response_format: ResponseFormat | Omit = omit, **params: Unpack[ParseParams]
+    ) -> Call[StreamedResponse[ParsedChatCompletion[None]]]: ...
+    @overload
+    def parse(
+        self, *, response_format: Any, **params: Unpack[ParseParams]
     ) -> Call[StreamedResponse[ParsedChatCompletion[Any]]]: ...
     def parse(self, **params: Any) -> Call[StreamedResponse[Any]]:
         """Create a completion whose content comes as an object; see `AsyncCompletions.parse`."""

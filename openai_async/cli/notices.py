@@ -30,7 +30,7 @@ class Notices:
     def __init__(self, *, quiet: bool) -> None:
         self._console = Console(stderr=True)
         self._quiet = quiet
-        self.chatty = self._console.is_terminal and not quiet
+        self.chatty: bool = self._console.is_terminal and not quiet
 
     def note(self, text: str) -> None:
         """Say what a reader of the answer should know, unless the user wants quiet."""

@@ -27,7 +27,7 @@ class Tally:
     """
 
     def __init__(self) -> None:
-        self.tokens = 0
+        self.tokens: int = 0
         self._began = monotonic()
         self._first: float | None = None
         self._last = self._began

@@ -31,10 +31,10 @@ class AudioSnapshot:
     __slots__ = ("_data", "_extras", "expires_at", "id", "transcript")
 
     def __init__(self) -> None:
-        self.expires_at = 0
-        self.id = ""
+        self.expires_at: int = 0
+        self.id: str = ""
         self._data = Text()
-        self.transcript = Text()
+        self.transcript: Text = Text()
         self._extras = Extras(appends=True)
 
     def add(self, delta: ChoiceDeltaAudio) -> None:

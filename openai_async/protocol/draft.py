@@ -50,11 +50,11 @@ def draft(type: Any, value: Any) -> Any: ...
 def draft(type: Any, value: Any) -> Any:
     """Return the unfinished object of a type that a value says.
 
-    Over a growing text drafts only gain: what is None gets a value (once), strings and lists grow at their end, dicts by
-    new keys, and everything else stays. So a field that has not come is None whatever its default (in a TypedDict, its
-    key is absent), and whatever its type; and a value is shown only when it can't become another: an enum member, a
-    Literal, a date when its string is whole; a member of a union when the object says which it is, by a tag, a Literal
-    or its keys. A value that does not fit is None, and no draft is ever changed.
+    While a text grows that will fit the type, drafts only gain: what is None gets a value, once; strings and lists grow
+    at their end, dicts by new keys; all else stays. So a field that has not come is None, whatever its type and default
+    (in a TypedDict its key is absent), and a value shows only when it can't become another: an enum member, a Literal, a
+    date when its string is whole; a member of a union when the object says which it is, by a tag, a Literal or its keys.
+    A value that does not fit is None. No draft is ever changed, but they share plain data that is whole: don't change it.
 
     Args:
         type: Structs of msgspec, dataclasses, TypedDicts, named tuples, pydantic models and dataclasses, what can be made
@@ -75,7 +75,7 @@ def draft(type: Any, value: Any) -> Any:
     return None if drawn is MISSING else drawn
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=512)  # which confuses unions that differ in their order only, as `typing` itself does
 def _plan(type: Any) -> Plan:
     return _Planner().plan(type)
 
@@ -136,14 +136,17 @@ class _Planner:
         return known
 
     def _make(self, annotation: Any) -> Plan:
-        members = members_of(annotation)
+        try:
+            return self._planned(members_of(annotation))
+        except Exception:  # noqa: BLE001 - annotations, metaclasses: code of the type's author
+            return Plan()
+
+    def _planned(self, members: list[Any]) -> Plan:
         if len(members) > 1:
             return Choice([self.plan(member) for member in members])
         alone = members[0]
         origin: Any = typing.get_origin(alone) or alone
         arguments = typing.get_args(alone)
-        if type(origin).__hash__ is None:
-            return Plan()  # no type
         if origin is Literal:
             return Constants((value.value if isinstance(value, Enum) else value, value) for value in arguments)
         if origin in _OBJECTS:
@@ -170,10 +173,7 @@ class _Planner:
             return Constants(((member.value, member) for member in cls), cls)
         if hasattr(cls, "__pydantic_fields__"):
             return self._pydantic(cls)
-        try:
-            types = field_types(cls, arguments)
-        except Exception:  # noqa: BLE001 - its annotations are its author's code
-            return Plan()
+        types = field_types(cls, arguments)
         if issubclass(cls, msgspec.Struct):
             return self._struct(cls, types)
         if dataclasses.is_dataclass(cls):

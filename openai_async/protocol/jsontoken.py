@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 WHITE_SPACE: Final = " \t\n\r"
-LITERALS: Final = {"true": True, "false": False, "null": None}
+LITERALS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None}
 
 
 class Kind:

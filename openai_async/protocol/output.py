@@ -46,7 +46,7 @@ class OutputType(Generic[T]):
 
     def __init__(self, type: Any, *, name: str | None = None) -> None:
         self.type = type
-        self.name = _valid_name(name or _name(type))
+        self.name: str = _valid_name(name or _name(type))
         self._schema: dict[str, Any] | None = None
         self._wraps: bool | None = None  # None: not looked yet
         self._decode: Callable[[str], Any] | None = None

@@ -50,7 +50,7 @@ class ResponseParser(Generic[T]):
 
     def __init__(self, output: OutputType[T] | None = None, tools: Mapping[str, OutputType[Any]] | None = None) -> None:
         self.output = output
-        self.tools = tools or {}
+        self.tools: Mapping[str, OutputType[Any]] = tools or {}
 
     def completion(self, completion: ChatCompletion) -> ParsedChatCompletion[T]:
         """Return `completion` with its contents and arguments parsed.

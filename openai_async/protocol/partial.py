@@ -7,7 +7,9 @@ again when the value is looked at. What breaks the rules of JSON is never raised
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
+
+from msgspec import UNSET
 
 from .codec import _MAX_DEPTH
 from .jsontoken import (
@@ -51,9 +53,6 @@ class UnfinishedObject(Unfinished, dict[str, Any]):
     __slots__ = ()
 
 
-_NOTHING: Final[Any] = object()  # where there is no value; null is one
-
-
 class PartialJSON:
     """A reader of one JSON text, piece by piece.
 
@@ -77,7 +76,7 @@ class PartialJSON:
 
     def __init__(self) -> None:
         self.broken = False
-        self._root: Any = _NOTHING
+        self._root: Any = UNSET  # there is no value; null is one
         self._open: list[list[Any] | dict[str, Any]] = []  # what is not closed yet, outermost first; closed items only
         self._keys: list[str] = []  # of each open object, the key whose value comes next; "" for arrays
         self._after = [""]  # what may follow a value: at the root, then in each open container
@@ -125,20 +124,20 @@ class PartialJSON:
         for container, key in zip(reversed(self._open), reversed(self._keys), strict=True):
             if isinstance(container, list):
                 array = UnfinishedArray(container) if monotonic else container.copy()
-                if inner is not _NOTHING:
+                if inner is not UNSET:
                     array.append(inner)
                 inner = array
             else:
                 object_ = UnfinishedObject(container) if monotonic else container.copy()
-                if inner is not _NOTHING:
+                if inner is not UNSET:
                     object_[key] = inner
                 inner = object_
-        value = self._root if inner is _NOTHING else inner
-        return None if value is _NOTHING else value
+        value = self._root if inner is UNSET else inner
+        return None if value is UNSET else value
 
     def _unfinished_string(self) -> Any:
         if self._string is None or "k" in self._expected:
-            return _NOTHING
+            return UNSET
         text = self._string.value()
         if "\ud800" <= text[-1:] <= "\udbff":
             text = text[:-1]  # half of a pair, unescaped: some vendors split an emoji over two events
@@ -146,7 +145,7 @@ class PartialJSON:
 
     def _unfinished_number(self) -> Any:
         number = None if self._number is None else parse_number(self._number.value(), self._place)
-        return _NOTHING if number is None else number
+        return UNSET if number is None else number
 
     # Reading: each method takes the text and a position in it, and returns the position up to which it read.
 

@@ -69,7 +69,7 @@ class ChatCompletionAccumulator:
 
     def __init__(self) -> None:
         self.choices: dict[int, ChoiceSnapshot] = {}
-        self.chunks = 0
+        self.chunks: int = 0
         self._id = ""
         self._created = 0
         self._model = ""
@@ -165,7 +165,7 @@ class ChoiceSnapshot:
     )
 
     def __init__(self, index: int) -> None:
-        self.index = index
+        self.index: int = index
         self.content: Text | None = None
         self.refusal: Text | None = None
         self.finish_reason: str | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 __all__ = ["Text"]
 
 
@@ -13,7 +15,7 @@ class Text:
     def __init__(self) -> None:
         self._pieces: list[str] = []
         # The list's own method, bound once: no call of ours stands between a chunk and its place.
-        self.append = self._pieces.append
+        self.append: Callable[[str], None] = self._pieces.append
 
     def __deepcopy__(self, memo: object) -> Text:
         """Return a copy with pieces of its own: `append` would be copied as the original's."""

@@ -53,12 +53,12 @@ class ToolCallSnapshot:
     __slots__ = ("_extras", "_inner_extras", "id", "index", "name", "numbered", "text", "type")
 
     def __init__(self, index: int, *, numbered: bool) -> None:
-        self.index = index
-        self.numbered = numbered
-        self.id = ""
+        self.index: int = index
+        self.numbered: bool = numbered
+        self.id: str = ""
         self.type: str | None = None
-        self.name = ""
-        self.text = Text()
+        self.name: str = ""
+        self.text: Text = Text()
         self._extras = Extras(appends=True)
         self._inner_extras = Extras(appends=True)  # of the function or the custom tool
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from contextvars import ContextVar
 from os import fspath
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 
@@ -126,10 +127,9 @@ def socket_path(path: object) -> str:
         TypeError: It is no path.
     """
     known: Any = path
-    try:
-        text: object = fspath(known)
-    except TypeError:
-        text = None
+    text: object = None
+    with suppress(TypeError):
+        text = cast("object", fspath(known))
     if not isinstance(text, str) or not text:
         raise TypeError(f"uds must be the path of a Unix socket, not {path!r}")
     return text

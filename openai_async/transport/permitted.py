@@ -39,7 +39,7 @@ class PermittedResponse:
     def take(self, response: Response) -> Self:
         """Become the response, and show the permit its head."""
         self._response = response
-        self.status = response.status
+        self.status: int = response.status
         self.headers: Mapping[str, str] = response.headers
         self.read: Any = response.read  # the method itself: nothing stands between the socket and its reader
         self._permit.observe(response.status, response.headers)

@@ -228,7 +228,7 @@ class _Home:
         self.responses: WeakSet[AiohttpResponse] = WeakSet()
         # Begun once the session is used: an event loop that ends in order (`asyncio.run`) closes its generators, and
         # the connections with this one, while they still can be closed without a warning.
-        self.guard = _close_at_the_end(session, drains, self.responses)
+        self.guard: AsyncGenerator[None] = _close_at_the_end(session, drains, self.responses)
 
     async def leave(self) -> None:
         """Close the responses, and with them their connections, but not the session."""
@@ -279,8 +279,8 @@ class AiohttpResponse:
         self._drains = home.drains
         self._owner = owner  # keeps the connections alive, even if the client that made them is dropped
         home.responses.add(self)
-        self.status = response.status
-        self.headers = plain_headers(response.headers.items())
+        self.status: int = response.status
+        self.headers: dict[str, str] = plain_headers(response.headers.items())
 
     async def read(self) -> bytes:
         """Return the next bytes; see `Response.read`."""

@@ -42,9 +42,9 @@ class Timer:
                  "loop", "marks", "phase", "timeout")  # fmt: skip
 
     def __init__(self, timeout: Timeout) -> None:
-        self.timeout = timeout
-        self.attempts = 0
-        self.loop = asyncio.get_running_loop()
+        self.timeout: Timeout = timeout
+        self.attempts: int = 0
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.phase: TimeoutPhase = "total"
         # When each thing happened, in seconds of the loop's clock: what `ChatStream.timing` shows.
         self.marks: dict[str, float] = {"started": self.loop.time()}

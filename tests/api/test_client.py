@@ -10,6 +10,7 @@ import pickle
 import re
 import traceback
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -373,6 +374,109 @@ async def test_attempts_send_the_same() -> None:
     assert transport.requests[0] == transport.requests[1]
 
 
+# Settings of the official client.
+
+
+async def test_admin_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The administrator's key is kept, and goes nowhere; without another a client can be made, and asks for one."""
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", "sk-admin-0123456789")
+    client, transport = scripted(good())
+    await ask(client)
+    assert client.admin_api_key == "sk-admin-0123456789"
+    assert client.with_options(admin_api_key="other").admin_api_key == "other"
+    assert "sk-admin" not in str(transport.requests[0].headers)
+
+    client = AsyncOpenAI(transport=transport)
+    assert client.api_key == ""
+    with pytest.raises(errors.OpenAIError, match="no API key"):
+        await ask(client)
+    assert len(transport.requests) == 1
+
+
+async def test_no_credentials_enforced() -> None:
+    """A client may be made without a key, for calls that bring a header of their own, or none on purpose."""
+    transport = ScriptedTransport([good(), good()])
+    client = AsyncOpenAI(transport=transport, _enforce_credentials=False)
+    with pytest.raises(errors.OpenAIError, match="no API key"):
+        await ask(client)
+    await ask(client, extra_headers={"Authorization": "Mine"})
+    await ask(client, extra_headers={"Authorization": omit})
+
+    assert [request.headers.get("authorization") for request in transport.requests] == ["Mine", None]
+
+
+def test_key_as_an_attribute() -> None:
+    """The key can be asked for; that of a function can't."""
+    assert AsyncOpenAI(api_key=KEY).api_key == KEY
+    assert AsyncOpenAI(api_key=lambda: KEY).api_key == ""
+
+
+async def test_region() -> None:
+    """A region stands for its address, for a client and for a twin."""
+    client, transport = scripted(good(), good(), data_residency="eu")
+    await ask(client)
+    await ask(client.with_options(data_residency="jp"))
+
+    assert [request.url for request in transport.requests] == [
+        "https://eu.api.openai.com/v1/chat/completions",
+        "https://jp.api.openai.com/v1/chat/completions",
+    ]
+
+
+async def test_headers_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`OPENAI_CUSTOM_HEADERS` go with every request; those of arguments win."""
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-One: environment\nX-Two: environment\nX-Three: environment")
+    request = await asked({"default_headers": {"x-two": "2"}}, extra_headers={"X-Three": omit})
+
+    assert (request.headers["x-one"], request.headers["x-two"]) == ("environment", "2")
+    assert "x-three" not in request.headers
+
+
+async def test_beta() -> None:
+    """`client.beta.chat` is `client.chat`."""
+    client, transport = scripted(good())
+    completion = await client.beta.chat.completions.create(model="m", messages=MESSAGES)
+
+    assert completion.choices[0].message.content == "x"
+    assert transport.requests[0].url.endswith("/v1/chat/completions")
+
+
+async def test_unix_socket(tmp_path: Path) -> None:
+    """With `uds` the address needs no host."""
+    assert AsyncOpenAI(api_key=KEY, uds=tmp_path / "s").base_url == "http://localhost/v1"
+    assert AsyncOpenAI(api_key=KEY, uds=tmp_path / "s", base_url="http://x/v2").base_url == "http://x/v2"
+
+
+def test_transport_excludes_other_ways() -> None:
+    """What a transport of one's own would not heed is refused."""
+    with pytest.raises(ValueError, match="proxy= would not reach it"):
+        scripted(proxy="http://proxy.example:3128")
+
+
+async def test_renewed_key() -> None:
+    """A key of a function that is refused is asked for once more at once; one that is given is not."""
+    denied = ScriptedResponse(b'{"error": {"message": "expired"}}', status=401)
+    keys = iter(["sk-old-0123456789", "sk-new-0123456789"])
+    client, transport = scripted(denied, good(), api_key=lambda: next(keys), max_retries=0)
+    await ask(client)
+    assert [request.headers["authorization"][-14:] for request in transport.requests] == [
+        "old-0123456789",
+        "new-0123456789",
+    ]
+
+    for options in ({}, {"extra_headers": {"authorization": "Mine"}}):
+        client, transport = scripted(denied, api_key=KEY if not options else lambda: KEY)
+        with pytest.raises(errors.AuthenticationError):
+            await ask(client, **options)
+        assert len(transport.requests) == 1
+
+
+async def test_function_is_asked_only_for_what_is_wanted() -> None:
+    """Where the caller has an authorization of their own, the key is not asked for."""
+    client, _ = scripted(good(), api_key=lambda: pytest.fail("asked for nothing"))
+    await ask(client, extra_headers={"authorization": "Mine"})
+
+
 # with_options.
 
 
@@ -409,6 +513,27 @@ async def test_options_of_a_twin() -> None:
     assert (twin.timeout, client.timeout) == (Timeout(total=9), Timeout(total=9))
     assert client.with_options(timeout=None).timeout == Timeout.of(None)
     assert third == first
+
+
+async def test_replaced_headers_and_query() -> None:
+    """`set_default_headers` and `set_default_query` replace what there was, whatever the case of the names."""
+    client, transport = scripted(good(), good(), default_headers={"X-One": "1", "x-two": "1"}, default_query={"a": 1})
+    await ask(client.with_options(set_default_headers={"X-Two": "2"}, set_default_query={"b": 2}))
+    await ask(client.with_options(default_headers={"x-one": "3"}).with_options(set_default_query={}))
+
+    first, second = transport.requests
+    assert "x-one" not in first.headers
+    assert (first.headers["x-two"], first.url[-4:]) == ("2", "?b=2")
+    assert (second.headers["x-one"], second.headers["x-two"]) == ("3", "1")
+    assert "?" not in second.url
+
+
+@pytest.mark.parametrize("what", ["headers", "query"])
+def test_adding_and_replacing(what: str) -> None:
+    """To add and to replace at once is neither."""
+    changes: Any = {f"default_{what}": {}, f"set_default_{what}": {}}
+    with pytest.raises(ValueError, match="give one of them"):
+        AsyncOpenAI(api_key=KEY).with_options(**changes)
 
 
 async def test_twin_is_checked_too() -> None:

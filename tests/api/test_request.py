@@ -14,6 +14,7 @@ from openai_async.api.request import (
     check_base_url,
     encode_body,
     header_value,
+    join_url,
     merge_headers,
     resolve_key,
 )
@@ -93,7 +94,7 @@ def test_address_of_another_type(given: object) -> None:
         ({"limit": 5}, "?limit=5"),
         ({"a": "b c", "d": "e&f=g/\xe4"}, "?a=b%20c&d=e%26f%3Dg%2F%C3%A4"),
         ({"flag": True, "other": False}, "?flag=true&other=false"),
-        ({"none": None}, "?none="),
+        ({"none": None}, ""),
         ({"gone": omit, "also": not_given}, ""),
         ({"list": [1, "two"]}, "?list[]=1&list[]=two"),
         ({"tuple": (1,)}, "?tuple[]=1"),
@@ -104,12 +105,69 @@ def test_address_of_another_type(given: object) -> None:
 )
 def test_queries(query: dict[str, Any], text: str) -> None:
     """Lists are sent as `k[]`, mappings as `k[name]`, and nothing gets out of its place."""
-    assert build_url("http://host/v1", "/chat", query) == f"http://host/v1/chat{text}"
+    assert build_url("http://host/v1/chat", query) == f"http://host/v1/chat{text}"
 
 
 def test_query_of_the_base_url_stays() -> None:
     """A query that the base URL has goes with every request, before the request's own."""
-    assert build_url("http://host/v1?a=1", "/chat", {"b": 2}) == "http://host/v1/chat?a=1&b=2"
+    assert join_url("http://host/v1?a=1", "/chat?c=3") == "http://host/v1/chat?a=1&c=3"
+    assert build_url(join_url("http://host/v1?a=1", "/chat"), {"b": 2}) == "http://host/v1/chat?a=1&b=2"
+
+
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("/models", "https://host/v1/models"),
+        ("models", "https://host/v1/models"),
+        ("//evil.example/models", "https://host/v1/evil.example/models"),
+        ("@evil.example", "https://host/v1/@evil.example"),
+        ("/models?after=a%20b", "https://host/v1/models?after=a%20b"),
+        ("/a/..b/c.", "https://host/v1/a/..b/c."),
+        ("https://host/v2/models", "https://host/v2/models"),
+        ("HTTPS://HOST:443/v2", "HTTPS://HOST:443/v2"),
+    ],
+)
+def test_paths(path: str, address: str) -> None:
+    """A path is under the base URL, whatever it begins with; an address of the same origin is itself."""
+    assert join_url("https://host/v1", path) == address
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "https://evil.example/v1/models",
+        "http://host/v1/models",
+        "https://host:8443/v1/models",
+        "https://host@evil.example/v1",
+        "https://user@host/v1",
+        "https://host:port/v1",
+        "https://[::1/v1",
+        "file:///etc/passwd",
+    ],
+)
+def test_addresses_of_other_origins(path: str) -> None:
+    """An address with another scheme, host or port, or with a user's name, is refused: no key goes there."""
+    with pytest.raises(OpenAIError, match="of another origin than base_url"):
+        join_url("https://host/v1", path)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/../admin", "climb"),
+        ("/a/./b", "climb"),
+        ("/%2e%2E/admin", "climb"),
+        ("/a b", "percent-encode"),
+        ("/a\r\nHost: evil", "percent-encode"),
+        ("/a#b", "percent-encode"),
+        ("/a\\b", "percent-encode"),
+        ("/gr\xfc\xdfe", "percent-encode"),
+    ],
+)
+def test_paths_that_can_not_be(path: str, told: str) -> None:
+    """A path that leaves its place, or that no address can hold, is refused before anything is sent."""
+    with pytest.raises(OpenAIError, match=told):
+        join_url("https://host/v1", path)
 
 
 @pytest.mark.parametrize("value", ["", "plain", "with\ttab", "gr\xfc\xdfe", "Bearer sk-0"])
@@ -154,26 +212,30 @@ def plan(headers: dict[str, str]) -> Plan:
 
 
 @pytest.mark.parametrize(
-    ("planned", "key", "sent"),
+    ("planned", "credentials", "sent"),
     [
-        ({"authorization": KEY_PENDING}, "Bearer k", {"authorization": "Bearer k"}),
-        ({"authorization": KEY_PENDING}, None, {}),
-        ({"authorization": "Basic mine"}, "Bearer k", {"authorization": "Basic mine"}),
-        ({}, "Bearer k", {}),
+        ({"authorization": KEY_PENDING}, {"authorization": "Bearer k"}, {"authorization": "Bearer k"}),
+        ({"authorization": KEY_PENDING}, {}, {}),
+        ({"authorization": "Basic mine"}, {"authorization": "Bearer k"}, {"authorization": "Basic mine"}),
+        ({}, {"authorization": "Bearer k"}, {}),
+        ({"authorization": KEY_PENDING, "api-key": KEY_PENDING}, {"api-key": "k"}, {"api-key": "k"}),
+        ({"authorization": "Basic mine", "api-key": KEY_PENDING}, {}, {"authorization": "Basic mine"}),
     ],
-    ids=["the key", "no key", "the caller's own", "omitted by the caller"],
+    ids=["the key", "no key", "the caller's own", "omitted by the caller", "one of two", "none of two"],
 )
-def test_key_goes_where_it_is_wanted(planned: dict[str, str], key: str | None, sent: dict[str, str]) -> None:
+def test_key_goes_where_it_is_wanted(
+    planned: dict[str, str], credentials: dict[str, str], sent: dict[str, str]
+) -> None:
     """The key is put in at the last moment, unless the caller gave another authorization, or omitted it."""
-    assert plan(planned).request(key).headers == sent
+    assert plan(planned).request(credentials).headers == sent
 
 
 def test_plan_is_not_used_up() -> None:
     """Each attempt has its own key; the plan knows none."""
     one = plan({"authorization": KEY_PENDING})
-    one.request("Bearer first")
+    one.request({"authorization": "Bearer first"})
 
-    assert one.request("Bearer second").headers == {"authorization": "Bearer second"}
+    assert one.request({"authorization": "Bearer second"}).headers == {"authorization": "Bearer second"}
 
 
 @pytest.mark.parametrize(

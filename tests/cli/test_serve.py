@@ -117,6 +117,8 @@ def test_a_taken_port_is_said(run):
     (["--local", "--models", "a"], 2, "do not go with --local"),
     (["--local", "/no/such/model.gguf"], 2, "There is no model file /no/such/model.gguf"),
     (["--port", "65536"], 2, "--port"),
+    (["--store", "/"], 2, "is a directory"),
+    (["--local", "--store", "x"], 2, "do not go with --local"),
 ])  # fmt: skip
 def test_what_can_not_be_served(call, words, code, said):
     """Settings that can't be served end in one line before anything is announced."""

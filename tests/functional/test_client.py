@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from support.limiter import WatchingLimiter
 
 from openai_async import AsyncOpenAI, ChatCompletion, Timeout, errors
 from openai_async.server import Call, Fault, Script, serve
@@ -363,3 +364,31 @@ async def test_rate_limit_headers() -> None:
         await stream.final()
 
     assert int(stream.response.headers["x-ratelimit-remaining-requests"]) > 0
+
+
+async def test_routes_without_a_method() -> None:
+    """`client.get` and `client.post` reach what the server has, as plain data, as a type, and as a stream."""
+    body: Any = {"model": "m", "messages": HELLO}
+    async with serve() as url, client(url) as api:
+        models = await api.get("/models")
+        whole = await api.post("/chat/completions", body=body, cast_to=ChatCompletion)
+        async with api.post("/chat/completions", body={**body, "stream": True}, stream=True) as stream:
+            streamed = await stream.final()
+
+    assert models["object"] == "list"
+    assert streamed.choices[0].message.content == whole.choices[0].message.content
+
+
+async def test_limiter() -> None:
+    """A limiter is asked before each attempt, sees each head, and hears what the answer cost."""
+    limiter = WatchingLimiter()
+    async with serve(faults=[Fault(status=500, retry_after=0.01)]) as url, client(url, limiter=limiter) as api:
+        completion = await api.chat.completions.create(model="m", messages=HELLO)
+
+    assert completion.usage is not None
+    assert limiter.log == [
+        ("observe", 1, 500),
+        ("settle", 1, None),
+        ("observe", 2, 200),
+        ("settle", 2, completion.usage.total_tokens),
+    ]

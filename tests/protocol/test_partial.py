@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import pickle
 
 import jiter
 import pytest
@@ -352,6 +353,18 @@ def test_looks_without_change(monotonic, pieces):
     for piece in pieces:
         reader.feed(piece)
         assert reader.value(monotonic=monotonic) is before
+
+
+@given(text=DOCUMENTS, data=st.data())
+def test_copies(text, data):
+    """A copied or pickled reader reads on as the original does, and they do not disturb each other."""
+    end = data.draw(st.integers(0, len(text)))
+    reader = fed(text[:end])
+    twins = [copy.deepcopy(reader), pickle.loads(pickle.dumps(reader))]
+    for one in (reader, *twins):
+        assert repr(one.value()) == repr(fed(text[:end]).value())
+        one.feed(text[end:])
+        assert repr(one.value()) == repr(fed(text).value())
 
 
 # Of a growing text.

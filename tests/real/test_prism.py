@@ -250,7 +250,7 @@ def get_weather(city: str, unit: Literal["c", "f"] = "c", parts: list[Struct] | 
     return f"{city} {unit} {parts}"
 
 
-TYPES: list[Any] = [Struct, Data, Dict, Model, Unit, list[Struct], list[Model], Cat | Dog, Struct | None, Model | Dict, int, dict]
+TYPES: list[Any] = [Struct, Data, Dict, Model, Unit, list[Struct], list[Model], Cat | Dog, Struct | None, int, dict]
 TOOLS = [get_weather, pydantic_function_tool(Model), function_tool(Struct, strict=False)]
 
 

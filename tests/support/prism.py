@@ -1,7 +1,7 @@
 """Prism, a mock server that others wrote: made of an OpenAPI document, it refuses each request that breaks its schema.
 
 A document comes in, the address of a server on loopback goes out. Prism is not part of the project: npm installs it
-into a folder of the caller's.
+into a folder of the caller's. Run as a program, this module writes the document that Prism understands.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from support.rawserver import free_port
+from support.shared import load
 
 __all__ = ["PrismError", "install", "running", "without_nullable"]
 
@@ -102,3 +104,7 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         else:
             return
     raise PrismError(f"Prism does not listen: {log.read_text(encoding='utf-8', errors='replace')[-1000:]}")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(without_nullable(load("openapi/chat.openapi.json"))))

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from pathlib import Path
 
 import aiohttp
 import pytest
 from support.rawserver import RawServer, answer
 
-from openai_async.transport.connector import Connector, Sending, sending
+from openai_async.transport.connector import Connector, Sending, UnixConnector, sending, socket_path
 from openai_async.transport.timer import Timer
 from openai_async.types.options import Timeout
 
 
+@pytest.mark.parametrize(
+    ("aiohttps", "cls"), [(aiohttp.TCPConnector, Connector), (aiohttp.UnixConnector, UnixConnector)]
+)
 @pytest.mark.parametrize("name", ["connect", "_create_connection"])
-def test_overridden_methods_are_aiohttps(name: str) -> None:
+def test_overridden_methods_are_aiohttps(name: str, aiohttps: type, cls: type) -> None:
     """Aiohttp still has the method, and gives it the arguments that ours takes."""
-    theirs, ours = getattr(aiohttp.TCPConnector, name), getattr(Connector, name)
+    theirs, ours = getattr(aiohttps, name), getattr(cls, name)
 
     assert inspect.iscoroutinefunction(theirs)
     assert list(inspect.signature(theirs).parameters) == list(inspect.signature(ours).parameters)
@@ -73,3 +77,16 @@ async def test_abandoned_connector_holds_nothing() -> None:
         async with asyncio.timeout(2):
             while server.open:  # noqa: ASYNC110 - the server's end sets no event
                 await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("path", ["/run/model.sock", Path("/run/model.sock")])
+def test_paths_of_sockets(path: object) -> None:
+    """A path may be a string or an object that is one."""
+    assert socket_path(path) == "/run/model.sock"
+
+
+@pytest.mark.parametrize("path", [5, b"/run/model.sock", "", None])
+def test_paths_of_no_sockets(path: object) -> None:
+    """Anything else is no path."""
+    with pytest.raises(TypeError, match="uds must be the path of a Unix socket"):
+        socket_path(path)

@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 from support.clock import VirtualLoop, run
+from support.limiter import WatchingLimiter
 from support.rawserver import chunk, event
 from support.scripted import EVENT_STREAM, ScriptedResponse, ScriptedTransport
 
 from openai_async import errors
 from openai_async.api.opening import open_reader
 from openai_async.api.stream import ChatStream
-from openai_async.transport.exchange import ERROR_BODY_SIZE, exchange, read_body
+from openai_async.transport.exchange import ERROR_BODY_SIZE, Pace, exchange, read_body
 from openai_async.transport.message import Request, Response, StaleConnectionError
 from openai_async.transport.timer import Timer
 from openai_async.types.options import Timeout
@@ -664,3 +665,130 @@ def test_a_stale_connection_is_no_class_of_the_callers() -> None:
         assert len(caught.value.attempts) == 2
 
     run(main())
+
+
+# Keys that are renewed.
+
+
+def renewed(transport: ScriptedTransport, **options: Any) -> Any:
+    """Run one exchange that asks for a key anew at each attempt."""
+    return run(exchange(transport, prepare, whole, timeout=NO_LIMIT, renews=True, **{"max_retries": 0, **options}))
+
+
+def test_renewed_key_is_tried_at_once() -> None:
+    """A 401 of a key that is renewed is followed by another attempt, without a wait, though no retries are left."""
+    transport = ScriptedTransport([refused(401), ScriptedResponse(b"ok")])
+
+    assert renewed(transport) == b"ok"
+    assert transport.times[0] == transport.times[1]
+
+
+def test_renewed_key_is_tried_once() -> None:
+    """A second 401 is final, and tells of both attempts."""
+    transport = ScriptedTransport([refused(401), refused(401)])
+
+    with pytest.raises(errors.AuthenticationError) as caught:
+        renewed(transport, max_retries=5)
+
+    assert [attempt.status_code for attempt in caught.value.attempts] == [401, 401]
+
+
+def test_renewed_key_costs_no_retry() -> None:
+    """The attempt with the new key leaves the retries as they were, and comes once a call, not in a row."""
+    transport = ScriptedTransport([refused(500), refused(401), refused(500), refused(401)])
+
+    with pytest.raises(errors.AuthenticationError):
+        renewed(transport, max_retries=2)
+
+    assert len(transport.requests) == 4
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_renewing_helps_no_other_refusal(status: int) -> None:
+    """Other refusals are as final as ever."""
+    transport = ScriptedTransport([refused(status)])
+
+    with pytest.raises(errors.APIStatusError):
+        renewed(transport)
+
+    assert len(transport.requests) == 1
+
+
+# Limiters.
+
+
+class Slow(WatchingLimiter):
+    """Lets each attempt through after a second."""
+
+    async def acquire(self, *, tokens: int) -> Any:
+        """Wait, and give the leave."""
+        await asyncio.sleep(1)
+        return await super().acquire(tokens=tokens)
+
+
+def paced(
+    transport: ScriptedTransport, limiter: WatchingLimiter, *, timeout: Timeout = NO_LIMIT, accept: Accept = whole
+) -> Any:
+    """Run one exchange under a limiter."""
+    pace = Pace(limiter, 10, len)
+    return run(exchange(transport, prepare, accept, timeout=timeout, max_retries=2, pace=pace))
+
+
+def test_every_attempt_has_a_permit() -> None:
+    """The limiter is asked before each attempt, its response is shown, and each permit is settled once."""
+    limiter = Slow()
+    transport = ScriptedTransport([refused(500), errors.APIConnectionError("lost"), ScriptedResponse(b"four")])
+
+    assert paced(transport, limiter) == b"four"
+
+    assert limiter.acquired == [10, 10, 10]
+    assert transport.times[1] - transport.times[0] > 1
+    assert limiter.log == [
+        ("observe", 1, 500),
+        ("settle", 1, None),
+        ("settle", 2, None),
+        ("observe", 3, 200),
+        ("settle", 3, 4),
+    ]
+
+
+def test_limiter_counts_toward_the_total() -> None:
+    """Waiting for the limiter is part of the call, and the error tells of the attempts before it."""
+    limiter = Slow()
+    with pytest.raises(errors.APITimeoutError) as caught:
+        paced(ScriptedTransport([]), limiter, timeout=Timeout(total=0.5))
+    assert caught.value.phase == "total"
+    assert (limiter.acquired, limiter.log) == ([], [])
+
+    refusal = refused(500, headers={"retry-after-ms": "1"})
+    with pytest.raises(errors.APITimeoutError) as caught:
+        paced(ScriptedTransport([refusal]), limiter, timeout=Timeout(total=1.5))
+    assert [attempt.status_code for attempt in caught.value.attempts] == [500]
+
+
+def test_cancelled_attempt_is_settled() -> None:
+    """A permit is settled when its attempt is cancelled, and not asked for again."""
+    limiter = WatchingLimiter()
+
+    async def go() -> None:
+        transport = ScriptedTransport([ScriptedResponse(b"late", before=9)])
+        work = exchange(transport, prepare, whole, timeout=NO_LIMIT, max_retries=2, pace=Pace(limiter, 10, len))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(work, 1)
+
+    run(go())
+    assert (limiter.acquired, limiter.log) == ([10], [("settle", 1, None)])
+
+
+def test_answer_that_is_refused_is_settled() -> None:
+    """What `accept` raises settles the permit of its attempt, once."""
+    limiter = WatchingLimiter()
+
+    async def refuse(response: Response, timer: Timer) -> Any:
+        await whole(response, timer)
+        raise errors.BadRequestError("no", status_code=400)
+
+    with pytest.raises(errors.BadRequestError):
+        paced(ScriptedTransport([ScriptedResponse(b"x")]), limiter, accept=refuse)
+
+    assert limiter.log == [("observe", 1, 200), ("settle", 1, None)]

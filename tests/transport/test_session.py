@@ -7,14 +7,17 @@ import gc
 import gzip
 import logging
 import socket
+import ssl
 import warnings
 import weakref
 import zlib
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import aiohttp
 import pytest
+import trustme
 from support.rawserver import Handler, Peer, RawServer, answer, certificates, event, hello, in_thread, sse
 
 from openai_async.errors import APIConnectionError, APITimeoutError, OpenAIError
@@ -818,3 +821,133 @@ async def test_large_body_is_sent_without_a_warning() -> None:
     (arrived,) = server.requests
     assert arrived.body == large
     assert arrived.headers["content-length"] == str(len(large))
+
+
+# Unix sockets.
+
+
+class UnixServer(RawServer):
+    """A server on a Unix socket.
+
+    Args:
+        path: Of the socket, which is made.
+        handlers: As for `RawServer`.
+    """
+
+    def __init__(self, path: Path, *handlers: Handler) -> None:
+        super().__init__(*handlers)
+        self.path = path
+
+    @property
+    def url(self) -> str:
+        """An address whose host does not matter."""
+        return "http://anywhere.example:81/v1"
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_unix_server(self._accept, self.path)
+        return self
+
+
+async def test_unix_socket(tmp_path: Path) -> None:
+    """Requests go to the socket, one connection serving many, and tell the timer what they do."""
+    async with UnixServer(tmp_path / "s", answer(b"{}")) as server:
+        transport = AiohttpTransport(uds=server.path)
+        timers = [Timer(NO_LIMIT) for _ in range(3)]
+        for timer in timers:
+            assert await body(await transport.send(request(server), timer)) == b"{}"
+        await transport.aclose()
+
+    assert server.connections == 1
+    assert [one.target for one in server.requests] == ["/v1/chat/completions"] * 3
+    assert server.requests[0].headers["host"] == "anywhere.example:81"
+    assert {"queued", "connected", "headers"} <= timers[0].marks.keys()
+
+
+async def test_unix_socket_and_streams(tmp_path: Path) -> None:
+    """A stream that ended leaves its connection for the next one, and one that is closed is gone for the server."""
+    gone = asyncio.Event()
+
+    async def endless(peer: Peer) -> None:
+        await peer.head(content_type="text/event-stream", transfer_encoding="chunked")
+        await peer.chunk(event(hello()[0]))
+        await peer.gone()
+        gone.set()
+
+    async with UnixServer(tmp_path / "s", sse(hello()), sse(hello()), endless) as server:
+        transport = AiohttpTransport(uds=str(server.path))
+        for _ in range(2):
+            await until_done(await send(transport, server))
+        assert server.connections == 1
+        response = await send(transport, server)
+        assert await response.read()
+        response.close()
+        await asyncio.wait_for(gone.wait(), 2)
+        await transport.aclose()
+
+
+async def test_unix_socket_goes_through_no_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment's proxies are none of a socket's business."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    async with UnixServer(tmp_path / "s", answer(b"{}")) as server:
+        transport = AiohttpTransport(uds=server.path)
+        assert await fetch(transport, server) == b"{}"
+        await transport.aclose()
+
+
+async def test_unix_socket_that_is_none(tmp_path: Path) -> None:
+    """Where nobody listens, the error says so."""
+    transport = AiohttpTransport(uds=tmp_path / "nobody")
+    with pytest.raises(APIConnectionError, match="No such file"):
+        await transport.send(request("http://localhost/v1"), Timer(NO_LIMIT))
+    await transport.aclose()
+
+
+async def test_unix_socket_and_tls(tmp_path: Path) -> None:
+    """An https address is refused: its request would go out in the clear."""
+    async with UnixServer(tmp_path / "s", answer(b"{}")) as server:
+        transport = AiohttpTransport(uds=server.path)
+        with pytest.raises(OpenAIError, match="plain HTTP"):
+            await transport.send(request("https://localhost/v1"), Timer(NO_LIMIT))
+        await transport.aclose()
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("other", ["session", "proxy", "ssl"])
+def test_unix_socket_is_a_way_of_its_own(other: str) -> None:
+    """A socket goes together with no other way to connect."""
+    given: Any = {other: object()}
+    with pytest.raises(ValueError, match="way of its own"):
+        AiohttpTransport(uds="/run/model.sock", **given)
+
+
+# Mutual TLS.
+
+
+async def test_client_certificates() -> None:
+    """A certificate that the context holds is shown to a server that asks for one; without it there is no answer."""
+    authority = trustme.CA()
+    theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(theirs)
+    theirs.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(theirs)
+    known, unknown = ssl.create_default_context(), ssl.create_default_context()
+    for context in (known, unknown):
+        authority.configure_trust(context)
+    authority.issue_cert("client@example.org").configure_cert(known)
+    subjects: list[Any] = []
+
+    async def answer_known(peer: Peer) -> None:
+        subjects.append(peer.writer.get_extra_info("peercert")["subjectAltName"])
+        await answer(b"{}")(peer)
+
+    async with RawServer(answer_known, context=theirs) as server:
+        transport = AiohttpTransport(ssl=known)
+        assert await fetch(transport, server) == b"{}"
+        await transport.aclose()
+        stranger = AiohttpTransport(ssl=unknown)
+        with pytest.raises(APIConnectionError):
+            await fetch(stranger, server)
+        await stranger.aclose()
+
+    assert subjects == [(("email", "client@example.org"),)]
+    assert len(server.requests) == 1

@@ -22,13 +22,19 @@ from openai_async import (
     ChatCompletion,
     ChatCompletionChunk,
     ChatStream,
+    EventStream,
+    ParsedChatCompletion,
     ResponseInfo,
     Timeout,
     Timing,
     not_given,
     omit,
 )
-from openai_async.protocol.eventtypes import ContentDeltaEvent, FunctionToolCallArgumentsDoneEvent, StreamEvent
+from openai_async.protocol.eventtypes import (
+    ChatCompletionStreamEvent,
+    ContentDeltaEvent,
+    FunctionToolCallArgumentsDoneEvent,
+)
 from openai_async.transport.asgi import ASGITransport
 from openai_async.transport.message import Request, Response, Transport
 from openai_async.transport.session import AiohttpTransport
@@ -63,7 +69,7 @@ async def answers(client: AsyncOpenAI, *, flag: bool) -> None:
     assert_type(either, Call[ChatCompletion | ChatStream[ChatCompletionChunk]])
 
     told = completions.stream(model="m", messages=MESSAGES)
-    assert_type(told, Call[ChatStream[StreamEvent]])
+    assert_type(told, Call[EventStream[None]])
 
 
 async def calls(client: AsyncOpenAI) -> None:
@@ -91,7 +97,7 @@ async def streams(client: AsyncOpenAI) -> None:
             assert_type(choice.delta.content, str | None)
             assert_type(choice.index, int)
     async for event in stream.events():
-        assert_type(event, StreamEvent)
+        assert_type(event, ChatCompletionStreamEvent[None])
         if event.type == "content.delta":
             assert_type(event, ContentDeltaEvent)
             assert_type(event.delta, str)
@@ -99,7 +105,7 @@ async def streams(client: AsyncOpenAI) -> None:
             assert_type(event.choice_index, int)
         elif event.type == "chunk":
             assert_type(event.chunk, ChatCompletionChunk)
-            assert_type(event.snapshot, ChatCompletion)
+            assert_type(event.snapshot, ParsedChatCompletion[None])
         elif event.type == "tool_calls.function.arguments.done":
             assert_type(event, FunctionToolCallArgumentsDoneEvent)
             assert_type(event.arguments, str)
@@ -169,10 +175,10 @@ def mistakes(client: AsyncOpenAI) -> None:
     create(model="m", messages=MESSAGES, temperature="hot")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType] - a text is no number
     create(model="m", messages=[{"role": "robot", "content": "hi"}])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType] - no such role
     create(model="m", messages=MESSAGES, max_retries=None)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType] - 0 turns retries off
-    stream(model="m", messages=MESSAGES, stream=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue] - it always is
-    stream(model="m", messages=MESSAGES, temprature=0)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue] - a misspelt parameter
+    stream(model="m", messages=MESSAGES, stream=True)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue] - it always is
+    stream(model="m", messages=MESSAGES, temprature=0)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue] - a misspelt parameter
     AsyncOpenAI(api_key=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - a number is no key
-    AsyncOpenAI(apikey="k")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue] - a misspelt setting
+    AsyncOpenAI(apikey="k")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - a misspelt setting
     AsyncOpenAI("k")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue] - settings have names
     Timeout(5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue] - limits have names
     Timeout(read=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue] - no such limit

@@ -79,7 +79,7 @@ class Scalar(Plan):
     """Values of one kind, as they are: booleans and null."""
 
     def __init__(self, kind: type) -> None:
-        self.kinds = frozenset({kind})
+        self.kinds: frozenset[type] = frozenset({kind})
 
     def draw(self, value: Any) -> Any:
         """Return the value."""
@@ -89,7 +89,7 @@ class Scalar(Plan):
 class Text(Plan):
     """Strings, as far as they are written."""
 
-    kinds = frozenset({str})
+    kinds: frozenset[type] = frozenset({str})
 
     def draw(self, value: Any) -> Any:
         """Return the string, unmarked."""
@@ -99,7 +99,7 @@ class Text(Plan):
 class Integer(Plan):
     """Integers; a float without a fraction is one."""
 
-    kinds = frozenset({int, float})
+    kinds: frozenset[type] = frozenset({int, float})
 
     def draw(self, value: Any) -> Any:
         """Return the integer."""
@@ -111,7 +111,7 @@ class Integer(Plan):
 class Real(Plan):
     """Floats; an integer is one."""
 
-    kinds = frozenset({int, float})
+    kinds: frozenset[type] = frozenset({int, float})
 
     def draw(self, value: Any) -> Any:
         """Return the float."""
@@ -131,7 +131,7 @@ class Constants(Plan):
             (type(value), value): member for value, member in members if type(value) in _SCALARS
         }
         self._enum = enum
-        self.kinds = frozenset(kind for kind, _ in self._members)
+        self.kinds: frozenset[type] = frozenset(kind for kind, _ in self._members)
 
     def draw(self, value: Any) -> Any:
         """Return the member of that value."""
@@ -152,7 +152,7 @@ class Converted(Plan):
     def __init__(self, type: Any, kinds: Iterable[type] = (str,), *, strict: bool = True) -> None:
         self._type = type
         self._strict = strict
-        self.kinds = frozenset(kinds)
+        self.kinds: frozenset[type] = frozenset(kinds)
 
     def draw(self, value: Any) -> Any:
         """Return what the value stands for."""
@@ -183,7 +183,7 @@ class Anything(Plan):
 class Items(Plan):
     """Arrays of any length whose items are of one type."""
 
-    kinds = frozenset({list})
+    kinds: frozenset[type] = frozenset({list})
 
     def __init__(self, item: Plan, make: Callable[[Any], Any], *, ordered: bool = True) -> None:
         self._item = item
@@ -219,7 +219,7 @@ class Items(Plan):
 class Positions(Plan):
     """Arrays whose items are each of a type of its own: tuples."""
 
-    kinds = frozenset({list})
+    kinds: frozenset[type] = frozenset({list})
 
     def __init__(self, items: Sequence[Plan]) -> None:
         self._items = items
@@ -236,7 +236,7 @@ class Positions(Plan):
 class Entries(Plan):
     """Objects whose keys say nothing of the type of their values."""
 
-    kinds = frozenset({dict})
+    kinds: frozenset[type] = frozenset({dict})
 
     def __init__(self, key: Plan, value: Plan) -> None:
         self._key = key

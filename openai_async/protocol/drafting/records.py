@@ -55,7 +55,7 @@ class Record(Plan):
         self._constants = {**literals, **(constants or {})}
         self._positions = positions
         self._extras = extras
-        self.kinds = frozenset(kinds)
+        self.kinds: frozenset[type] = frozenset(kinds)
 
     def draw(self, value: Any) -> Any:
         """Return the object; what has not come is None, and so is what does not fit."""
@@ -128,7 +128,7 @@ class Wrapped(Reference):
 
     def __init__(self, target: Plan, make: Callable[[Any], Any]) -> None:
         self.target = target
-        self.kinds = target.kinds
+        self.kinds: frozenset[type] = target.kinds
         self._make = make
 
     def draw(self, value: Any) -> Any:
@@ -147,7 +147,7 @@ class Choice(Plan):
     def __init__(self, members: Sequence[Plan]) -> None:
         self._members = members
         self._by_kind: dict[Any, list[Plan]] = {}
-        self.kinds = frozenset().union(*(member.kinds for member in members))
+        self.kinds: frozenset[type] = frozenset().union(*(member.kinds for member in members))
 
     def draw(self, value: Any) -> Any:
         """Return the draft of the member that is chosen."""

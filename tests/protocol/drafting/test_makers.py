@@ -200,10 +200,10 @@ class Model(pydantic.BaseModel):
     _made: object = pydantic.PrivateAttr(default_factory=lambda: 1 / 0)
     _bare: int = pydantic.PrivateAttr()
 
-    def __init__(self, **data):
+    def __init__(self, **_data):
         raise RuntimeError("it ran")
 
-    def model_post_init(self, context):
+    def model_post_init(self, _context):
         raise RuntimeError("it ran")
 
     @pydantic.computed_field
