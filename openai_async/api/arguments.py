@@ -39,13 +39,14 @@ class MessagesParams(MessageListParams, RequestOptions):
     """What `messages.list` takes."""
 
 
-def check_names(method: str, given: Iterable[str], known: frozenset[str]) -> None:
+def check_names(method: str, given: Iterable[str], known: frozenset[str], *, others: str = "extra_body") -> None:
     """Refuse keyword arguments that a method does not have.
 
     Args:
         method: Its name, for the message.
         given: The names of the arguments.
         known: Those it takes.
+        others: The argument that takes what other vendors know, for the message.
 
     Raises:
         TypeError: One of `given` is unknown; the message names the closest one that is known.
@@ -57,7 +58,7 @@ def check_names(method: str, given: Iterable[str], known: frozenset[str]) -> Non
     from difflib import get_close_matches  # noqa: PLC0415 - see above
 
     close = get_close_matches(unknown, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else "parameters of other vendors go into extra_body={...}."
+    hint = f"did you mean {close[0]!r}?" if close else f"parameters of other vendors go into {others}={{...}}."
     raise TypeError(f"{method}() got an unexpected keyword argument {unknown!r}; {hint}")
 
 

@@ -46,7 +46,7 @@ class AsyncMessages:
             TypeError, ValueError: An argument is unknown, or can't be sent.
             OpenAIError: From the call; a page that was here before is an `APIResponseValidationError`.
         """
-        check_names("list", params, _NAMES)
+        check_names("list", params, _NAMES, others="extra_query")
         path = f"{completion_path(completion_id)}/messages"
         return Listing(self._client, path, ChatCompletionStoreMessage, params).call("chat.completions.messages.list")
 

@@ -92,7 +92,7 @@ class StoredCompletions:
             TypeError, ValueError: An argument is unknown, or can't be sent.
             OpenAIError: From the call; a page that was here before is an `APIResponseValidationError`.
         """
-        check_names("list", params, _NAMES)
+        check_names("list", params, _NAMES, others="extra_query")
         return Listing(self._client, "/chat/completions", ChatCompletion, params).call("chat.completions.list")
 
     def delete(self, completion_id: str, **options: Unpack[RequestOptions]) -> Call[ChatCompletionDeleted]:
@@ -120,7 +120,7 @@ class StoredCompletions:
         self, method: str, verb: str, completion_id: str, body: bytes | None, options: Mapping[str, Any]
     ) -> Plan:
         """Check the arguments of a method for one stored completion, and plan its request."""
-        check_names(method, options, _OPTIONS)
+        check_names(method, options, _OPTIONS, others="extra_query")
         path = completion_path(completion_id)
         return self._client._plan(verb, path, body, cast("RequestOptions", options), stream=False)
 
