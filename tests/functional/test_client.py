@@ -382,7 +382,10 @@ async def test_routes_without_a_method() -> None:
 async def test_limiter() -> None:
     """A limiter is asked before each attempt, sees each head, and hears what the answer cost."""
     limiter = WatchingLimiter()
-    async with serve(faults=[Fault(status=500, retry_after=0.01)]) as url, client(url, limiter=limiter) as api:
+    async with (
+        serve(faults=[Fault(status=500, retry_after=0.01)]) as url,
+        client(url, limiter=limiter, max_retries=1) as api,
+    ):
         completion = await api.chat.completions.create(model="m", messages=HELLO)
 
     assert completion.usage is not None
