@@ -6,6 +6,8 @@ nothing) is raised. Nothing here waits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from openai_async.errors import APIResponseValidationError, OutputParseError
@@ -17,7 +19,7 @@ from openai_async.types.model import Model, Response
 
 from .response import ResponseInfo, not_an_answer
 
-__all__ = ["cast_answer", "raise_error", "read_completion", "read_model"]
+__all__ = ["cast_answer", "caster_of", "raise_error", "read_completion", "read_model"]
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Response)
@@ -65,39 +67,55 @@ def read_model(cls: type[R], body: bytes, info: ResponseInfo) -> R:
 
 
 def cast_answer(to: Any, body: bytes, info: ResponseInfo) -> Any:
-    """Return `body` as the type that the user wants.
+    """Return `body` as the type that the user wants; see `caster_of`, whose errors it raises, too."""
+    return caster_of(to)(body, info)
+
+
+def caster_of(to: Any) -> Callable[[bytes, ResponseInfo], Any]:
+    """Return what makes of a body and its response the type that the user wants.
+
+    It raises an `APIError` where the body is an error, an `APIResponseValidationError` where it does not fit.
 
     Args:
         to: `bytes` or `str`: the body itself; `dict`, `list`, `object` or None: plain JSON data; a response type of
             this package, or one derived from it: decoded leniently, nothing lost; any other type: decoded strictly.
-        body: As it came.
-        info: Of the response.
 
     Raises:
-        APIError: The body is an error.
-        APIResponseValidationError: It does not fit the type.
         TypeError: `to` is nothing that JSON could become.
     """
     if to is bytes:
-        return body
+        return lambda body, _info: body
     if to is str:
-        return body.decode("utf-8", "replace")
+        return lambda body, _info: body.decode("utf-8", "replace")
+    if to in _PLAIN:
+        return _payload
+    if isinstance(to, type) and issubclass(to, Model):
+        return partial(_cast_to_model, to)
+    return partial(_cast_strictly, OutputType.of(to))
+
+
+def _payload(body: bytes, info: ResponseInfo) -> Any:
     try:
         payload = codec.loads(body)
     except ValueError as error:
         raise not_an_answer(info, body, "JSON") from error
     if is_object(payload):
         raise_error(payload, info)
-    if to in _PLAIN:
-        return payload
-    if isinstance(to, type) and issubclass(to, Model):
-        if not is_object(payload):
-            raise not_an_answer(info, body, f"a {to.__name__} in JSON")
-        answer = to.from_dict(payload)
-        if isinstance(answer, Response) and info.request_id is not None:
-            answer._response_id = info.request_id
-        return answer
-    output: OutputType[Any] = OutputType.of(to)
+    return payload
+
+
+def _cast_to_model(cls: type[Model], body: bytes, info: ResponseInfo) -> Model:
+    payload = _payload(body, info)
+    if not is_object(payload):
+        raise not_an_answer(info, body, f"a {cls.__name__} in JSON")
+    answer = cls.from_dict(payload)
+    if isinstance(answer, Response) and info.request_id is not None:
+        answer._response_id = info.request_id
+    return answer
+
+
+def _cast_strictly(output: OutputType[Any], body: bytes, info: ResponseInfo) -> Any:
+    payload = _payload(body, info)
     try:
         return output.parse(body.decode("utf-8", "replace"))
     except OutputParseError as error:

@@ -23,10 +23,10 @@ from openai_async.types.options import Omit, Timeout, not_given
 from .budget import cost_of, used_by
 from .completions import AsyncChat
 from .configured import Configured
+from .raw import ResponseHead
 from .reader import ChunkReader
 from .request import ApiKey, Plan, header_value, resolve_key
 from .settings import DataResidency, choose_base_url, refuse, set_up_logging
-from .streamed import StreamedResponse
 from .verbs import Verbs
 from .wrappers import ClientWithRawResponse, ClientWithStreamingResponse
 
@@ -168,7 +168,7 @@ class AsyncOpenAI(Configured, Verbs):
             pace=None if self._limiter is None else Pace(self._limiter, cost_of(plan.body), used_by),
         )
         opened: object = answer
-        if isinstance(opened, ChunkReader | StreamedResponse):
+        if isinstance(opened, ChunkReader | ResponseHead):
             opened.secrets = secrets  # it may yet fail, where nobody knows the request any more
         return answer
 

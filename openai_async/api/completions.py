@@ -20,17 +20,16 @@ from openai_async.types.options import Omit, RequestOptions, omit
 from openai_async.types.params import ResponseFormat
 from openai_async.types.parsed import ParsedChatCompletion
 
-from .answers import cast_answer, read_completion
+from .answers import caster_of, read_completion
 from .arguments import CreateParams, ParseParams, ToolParams, check_names, is_type
 from .call import Call
 from .handlers import RunnableTool
-from .reader import ChunkReader
 from .request import Plan, Sender, encode_body
 from .response import ResponseInfo
 from .runner import ToolRunner
 from .sending import PlainSending, Sending, StreamSending
 from .stored import StoredCompletions
-from .stream import CastStream, ChatStream, EventStream
+from .stream import ChatStream, EventStream, cast_stream
 from .toolbox import ToolErrorPolicy
 from .tools import argument_types
 from .wrappers import CompletionsWithRawResponse, CompletionsWithStreamingResponse
@@ -63,15 +62,15 @@ class AsyncCompletions(StoredCompletions):
 
     @overload
     def create(
-        self, *, stream: Literal[True], **params: Unpack[CreateParams]
+        self, *, cast_to: None = None, stream: Literal[True], **params: Unpack[CreateParams]
     ) -> Call[ChatStream[ChatCompletionChunk]]: ...
     @overload
     def create(
-        self, *, stream: Literal[False] | Omit | None = None, **params: Unpack[CreateParams]
+        self, *, cast_to: None = None, stream: Literal[False] | Omit | None = None, **params: Unpack[CreateParams]
     ) -> Call[ChatCompletion]: ...
     @overload
     def create(
-        self, *, stream: bool, **params: Unpack[CreateParams]
+        self, *, cast_to: None = None, stream: bool, **params: Unpack[CreateParams]
     ) -> Call[ChatCompletion | ChatStream[ChatCompletionChunk]]: ...
     @overload
     def create(
@@ -81,6 +80,8 @@ class AsyncCompletions(StoredCompletions):
     def create(
         self, *, cast_to: type[T], stream: Literal[False] | Omit | None = None, **params: Unpack[CreateParams]
     ) -> Call[T]: ...
+    @overload
+    def create(self, *, cast_to: type[T], stream: bool, **params: Unpack[CreateParams]) -> Call[T | ChatStream[T]]: ...
     def create(self, *, cast_to: Any = None, **params: Any) -> Call[Any]:
         """Create a completion: `POST /chat/completions`.
 
@@ -109,10 +110,10 @@ class AsyncCompletions(StoredCompletions):
             )
         name = "chat.completions.create"
         if not params.get("stream"):
-            read: Any = read_completion if cast_to is None else partial(cast_answer, cast_to)
+            read: Any = read_completion if cast_to is None else caster_of(cast_to)
             plan = self._plan_of(params, "create", stream=False)
             return _call(PlainSending[Any](self._client, plan, read), name)
-        wrap: Any = ChatStream[Any] if cast_to is None else partial(_cast_stream, cast_to)
+        wrap: Any = ChatStream[Any] if cast_to is None else partial(cast_stream, caster_of(cast_to))
         return _call(self._streaming(params, "create", wrap, keep_data=cast_to is not None), name)
 
     @overload
@@ -269,10 +270,6 @@ if sys.version_info >= (3, 12):
 
 def _call(sending: Sending[Any], name: str) -> Call[Any]:
     return Call[Any].of(sending, name=name)
-
-
-def _cast_stream(to: Any, reader: ChunkReader) -> CastStream[Any]:
-    return CastStream(reader, lambda data: cast_answer(to, data, reader.info))
 
 
 def _with_types(params: dict[str, Any], method: str) -> tuple[ResponseParser[Any], dict[str, Any]]:

@@ -13,9 +13,10 @@ from typing import Any, Generic, TypeVar, overload
 from openai_async.errors import StreamStateError
 from openai_async.protocol import codec
 from openai_async.transport.limits import RateLimitInfo
+from openai_async.transport.redaction import redacted
 from openai_async.transport.timer import Timer
 
-from .answers import cast_answer
+from .answers import caster_of
 from .request import Plan
 from .response import ResponseInfo, not_an_answer
 
@@ -29,6 +30,7 @@ class ResponseHead:
     """What both kinds of response tell of their head."""
 
     def __init__(self, plan: Plan, info: ResponseInfo, timer: Timer) -> None:
+        self.secrets: tuple[str, ...] = ()  # keys that no error may show
         self._plan = plan
         self._info = info
         self._timer = timer
@@ -124,7 +126,8 @@ class RawResponse(ResponseHead, Generic[T_co]):
             APIResponseValidationError: It is no JSON.
             StreamStateError: The answer is a stream.
         """
-        return json_of(self._info, self.content)
+        with redacted(self.secrets):
+            return json_of(self._info, self.content)
 
     @overload
     def parse(self) -> T_co: ...
@@ -140,7 +143,9 @@ class RawResponse(ResponseHead, Generic[T_co]):
             APIError: The body is an error, or something else than expected.
             StreamStateError: `to` is given, and the answer is a stream.
         """
-        return self._read() if to is None else cast_answer(to, self.content, self._info)
+        cast = None if to is None else caster_of(to)
+        with redacted(self.secrets):
+            return self._read() if cast is None else cast(self.content, self._info)
 
     @property
     def is_closed(self) -> bool:

@@ -48,7 +48,9 @@ class ChunkReader:
         accumulator: What was handed out, added up.
         chunks: Decoded and not handed out yet.
         data: The JSON of each of `chunks`; None: nobody asked.
+        last_data: That of the chunk handed out last, if it is kept.
         reads: What the socket brought, read by read, that nobody has taken yet; None: nobody will.
+        wants_bytes: Whether somebody takes `reads`; else they are dropped with the first chunk.
         failure: What ended the stream wrongly, raised once the chunks before it are handed out; None: nothing did.
         payload: Whether any content came.
         done: Whether `[DONE]` came.
@@ -70,7 +72,9 @@ class ChunkReader:
         self.accumulator: ChatCompletionAccumulator = ChatCompletionAccumulator()
         self.chunks: deque[ChatCompletionChunk] = deque()
         self.data: deque[bytes] | None = deque() if keep_data else None
+        self.last_data = b""
         self.reads: list[bytes] | None = []
+        self.wants_bytes = False
         self.failure: APIError | None = None
         self.chunked: bool = False  # any chunk came
         self.payload: bool = False
@@ -122,6 +126,10 @@ class ChunkReader:
             StreamProtocolError: The chunk names an impossible choice or call; the stream ends here.
         """
         chunk = self.chunks.popleft()
+        if self.data is not None:
+            self.last_data = self.data.popleft()
+        if self.reads is not None and not self.wants_bytes:
+            self.reads = None
         try:
             self.accumulator.add(chunk)
         except APIError as error:

@@ -6,7 +6,7 @@ its answer is one body, or a stream.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -75,7 +75,11 @@ class PlainSending(Generic[T]):
 
     async def streamed(self) -> StreamedResponse[T]:
         """Send it and return the response when its head is here."""
-        return await _streamed(self._client, self._plan, self._accept)
+
+        async def accept(response: Response, timer: Timer) -> StreamedResponse[T]:
+            return StreamedResponse(self._plan, response, timer, read=self._read)
+
+        return await self._client._send(self._plan, accept)
 
     async def _accept(self, response: Response, timer: Timer) -> T:
         info = ResponseInfo.of(response, timer)
@@ -114,16 +118,10 @@ class StreamSending(Generic[T]):
     async def streamed(self) -> StreamedResponse[T]:
         """Send it and return the response when its head is here."""
 
-        async def parse(response: Response, timer: Timer) -> T:
+        async def open_stream(response: Response, timer: Timer) -> T:
             return self._wrap(await self._open(response, timer))
 
-        return await _streamed(self._client, self._plan, parse)
+        async def accept(response: Response, timer: Timer) -> StreamedResponse[T]:
+            return StreamedResponse(self._plan, response, timer, open=open_stream)
 
-
-async def _streamed(
-    client: Sender, plan: Plan, parse: Callable[[Response, Timer], Awaitable[T]]
-) -> StreamedResponse[T]:
-    async def accept(response: Response, timer: Timer) -> StreamedResponse[T]:
-        return StreamedResponse(plan, response, timer, parse)
-
-    return await client._send(plan, accept)
+        return await self._client._send(self._plan, accept)

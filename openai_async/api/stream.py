@@ -16,6 +16,7 @@ from openai_async.protocol.events import EventBuilder
 from openai_async.protocol.eventtypes import ChatCompletionStreamEvent
 from openai_async.protocol.output import OutputType
 from openai_async.protocol.parsing import ResponseParser
+from openai_async.transport.redaction import redacted
 from openai_async.types.completion import ChatCompletion
 from openai_async.types.parsed import ParsedChatCompletion
 
@@ -23,7 +24,7 @@ from .reader import ChunkReader
 from .response import ResponseInfo, Timing
 from .views import BatchIterator, PartialIterator, RawIterator, TextIterator
 
-__all__ = ["CastStream", "ChatStream", "EventStream"]
+__all__ = ["CastStream", "ChatStream", "EventStream", "cast_stream"]
 
 Item = TypeVar("Item")
 T = TypeVar("T")
@@ -195,8 +196,8 @@ class CastStream(ChatStream[Item]):
         if not reader.chunks:
             await reader.more()
         reader.hand_out()
-        assert reader.data is not None  # it was asked to keep them
-        return self._cast(reader.data.popleft())
+        with redacted(reader.secrets):
+            return self._cast(reader.last_data)
 
 
 class EventStream(ChatStream[ChatCompletionStreamEvent[T]], Generic[T]):
@@ -283,3 +284,8 @@ class EventStream(ChatStream[ChatCompletionStreamEvent[T]], Generic[T]):
         if self._parsed is None:
             self._parsed = self._parser.completion(self._reader.snapshot())
         return self._parsed
+
+
+def cast_stream(cast: Callable[[bytes, ResponseInfo], Item], reader: ChunkReader) -> CastStream[Item]:
+    """Return the stream whose chunks `cast`, of `caster_of`, makes."""
+    return CastStream(reader, lambda data: cast(data, reader.info))

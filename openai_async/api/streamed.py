@@ -7,16 +7,19 @@ told by a function that it is given.
 from __future__ import annotations
 
 import codecs
+import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, overload
 
-from openai_async.errors import APIConnectionError, APIError, StreamStateError
+from openai_async.errors import APIConnectionError, APIError, APIResponseValidationError, StreamStateError
 from openai_async.transport.message import Response
-from openai_async.transport.redaction import redact
+from openai_async.transport.redaction import redact, redacted
 from openai_async.transport.timer import Timer
 
-from .answers import cast_answer
+from .answers import caster_of
+from .opening import BODY_SIZE
 from .raw import ResponseHead, json_of
 from .request import Plan
 from .response import ResponseInfo
@@ -30,32 +33,40 @@ U = TypeVar("U")
 class StreamedResponse(ResponseHead, Generic[T_co]):
     """A response whose body is still on the wire; use it with `async with`.
 
-    The body can be read once: by `parse`, `read`, `text`, `json` or one of the iterators. Cancelling any of them
-    aborts the request, and so does leaving the block before the body's end.
+    The body is read once, by an iterator, or by one of `parse`, `read`, `text` and `json`, which may follow each other.
+    Cancelling any of them aborts the request, and so does leaving the block before the body's end.
 
     Args:
         plan: Of the request.
         response: Its body not read yet.
-        timer: Of the call; its limits hold until the body is read.
-        parse: Reads the body to what the method would have returned.
+        timer: Of the call; its limits hold while the body is waited for.
+        read: What a whole body means.
+        open: Makes the stream of a response; None: the answer is no stream.
     """
 
     def __init__(
-        self, plan: Plan, response: Response, timer: Timer, parse: Callable[[Response, Timer], Awaitable[T_co]]
+        self,
+        plan: Plan,
+        response: Response,
+        timer: Timer,
+        *,
+        read: Callable[[bytes, ResponseInfo], T_co] | None = None,
+        open: Callable[[Response, Timer], Awaitable[T_co]] | None = None,
     ) -> None:
         super().__init__(plan, ResponseInfo.of(response, timer), timer)
         self._response = response
-        self._parse = parse
+        self._read_answer = read
+        self._open = open
         self._begun = False
         self._answer: Any = None  # a stream that parse() opened
         self._body: bytes | None = None
-        self.secrets: tuple[str, ...] = ()  # keys that no error may show
         self._is_closed = False
+        timer.pause()  # time that the user takes is not the server's silence
 
     @property
     def is_closed(self) -> bool:
         """Whether the body was read to its end, or given up."""
-        return self._is_closed
+        return self._is_closed or (self._answer is not None and self._answer._reader.over)
 
     @overload
     async def parse(self) -> T_co: ...
@@ -69,58 +80,81 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
 
         Raises:
             APIError: The body was cut off, is an error, or something else than expected.
-            StreamStateError: The body was read already, by an iterator.
+            StreamStateError: The body was read already, by an iterator; of a stream, by anything.
+            TypeError: Nothing in JSON could become `to`.
         """
-        if to is not None:
-            return cast_answer(to, await self.read(), self._info)
-        if self._body is not None:
-            return await self._parse(_Read(self._info, self._body), self._timer)
-        self._begin()
-        self._answer = await self._guarded(self._parse(self._response, self._timer))
+        cast = caster_of(to) if to is not None else self._read_answer
+        if cast is not None:
+            body = await self.read()
+            with redacted(self.secrets):
+                return cast(body, self._info)
+        if self._answer is None:
+            self._begin()
+            assert self._open is not None  # there is one of the two
+            self._timer.resume()
+            self._answer = await self._guarded(self._open(self._response, self._timer))
         return self._answer
 
     async def read(self) -> bytes:
-        """Return the whole body, as often as it is asked for; raises as `parse`."""
+        """Return the whole body, as often as it is asked for.
+
+        Raises:
+            APIResponseValidationError: It is longer than 64 MiB; else as `iter_bytes`.
+        """
         if self._body is None:
-            pieces = [piece async for piece in self.iter_bytes()]
+            pieces: list[bytes] = []
+            left = BODY_SIZE
+            async with aclosing(self.iter_bytes()) as arriving:
+                async for piece in arriving:
+                    pieces.append(piece)
+                    left -= len(piece)
+                    if left < 0:
+                        await self.aclose()
+                        raise APIResponseValidationError(f"The answer is longer than {BODY_SIZE} bytes.")
             self._body = b"".join(pieces)
         return self._body
 
     async def text(self) -> str:
-        """Return the body as text; what is no UTF-8 reads as U+FFFD. Raises as `parse`."""
+        """Return the body as text; what is no UTF-8 reads as U+FFFD. Raises as `read`."""
         return (await self.read()).decode("utf-8", "replace")
 
     async def json(self) -> Any:
         """Return the body as plain data.
 
         Raises:
-            APIResponseValidationError: It is no JSON; else as `parse`.
+            APIResponseValidationError: It is no JSON; else as `read`.
         """
-        return json_of(self._info, await self.read())
+        body = await self.read()
+        with redacted(self.secrets):
+            return json_of(self._info, body)
 
     async def iter_bytes(self, chunk_size: int | None = None) -> AsyncGenerator[bytes]:
         """Yield the body as it arrives, decompressed.
 
         Args:
-            chunk_size: Bytes of each piece but the last; None: as the socket brings them.
+            chunk_size: Bytes of each piece but the last, 1 or more; None: as the socket brings them.
 
         Raises:
             APIConnectionError: The body was cut off.
             APITimeoutError: A limit passed.
             StreamStateError: The body was read already.
+            ValueError: `chunk_size` is below 1.
         """
+        if chunk_size is not None and chunk_size < 1:
+            raise ValueError(f"chunk_size is 1 or more bytes, not {chunk_size!r}")
         self._begin()
-        held = b""
+        held = bytearray()
         while data := await self._guarded(self._next()):
             if chunk_size is None:
                 yield data
                 continue
             held += data
-            while len(held) >= chunk_size:
-                yield held[:chunk_size]
-                held = held[chunk_size:]
+            end = len(held) - len(held) % chunk_size
+            for begin in range(0, end, chunk_size):
+                yield bytes(held[begin : begin + chunk_size])
+            del held[:end]
         if held:
-            yield held
+            yield bytes(held)
 
     async def iter_text(self, chunk_size: int | None = None) -> AsyncGenerator[str]:
         """Yield the body as text; a character cut in two waits for its other half. Raises as `iter_bytes`."""
@@ -133,22 +167,24 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
 
     async def iter_lines(self) -> AsyncGenerator[str]:
         """Yield the body line by line, without line ends (LF, CRLF or CR). Raises as `iter_bytes`."""
-        held = ""
+        line: list[str] = []  # the unfinished one, in pieces
+        after_cr = False  # an LF that follows belongs to a line end that was seen
         async for text in self.iter_text():
-            *lines, held = _split_lines(held + text)
-            for line in lines:
-                yield line
-        if held:
-            yield held.removesuffix("\r")
+            fresh = text[1:] if after_cr and text[0] == "\n" else text
+            after_cr = text[-1] == "\r"
+            first, *others = fresh.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+            line.append(first)
+            for other in others:
+                yield "".join(line)
+                line = [other]
+        if last := "".join(line):
+            yield last
 
     async def aclose(self) -> None:
         """Close the response; the server sees the connection go away if the body was not at its end. Harmless twice."""
-        if not self._is_closed:
-            self._is_closed = True
-            self._timer.stop()
-            self._response.close()
-        if hasattr(self._answer.__class__, "aclose"):
+        if self._answer is not None:
             await self._answer.aclose()
+        self._close()
 
     close = aclose
 
@@ -160,16 +196,30 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
     ) -> None:
         await self.aclose()
 
+    def __del__(self) -> None:
+        if getattr(self, "_is_closed", True) or self._answer is not None:
+            return
+        warnings.warn(f"{self!r} was neither read to its end nor closed", ResourceWarning, stacklevel=2, source=self)
+        self._close()
+
+    def _close(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            self._timer.stop()
+            self._response.close()
+
     def _begin(self) -> None:
         if self._begun or self._is_closed:
             raise StreamStateError("The body was read or closed already; a body is read once.")
         self._begun = True
 
     async def _next(self) -> bytes:
+        self._timer.resume()
         with self._timer:
             data = await self._response.read()
         if data:
             self._timer.progress()
+            self._timer.pause()
         else:
             self._is_closed = True
             self._timer.stop()
@@ -181,39 +231,9 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
         try:
             return await work
         except BaseException as error:
-            self._is_closed = True
-            self._timer.stop()
-            self._response.close()
+            self._close()
             if isinstance(error, APIError):
                 if isinstance(error, APIConnectionError) and not error.headers:
                     error.headers, error.request_id = dict(self.headers), self.request_id
                 redact(error, self.secrets)
             raise
-
-
-class _Read:
-    """A response whose body was read: it is read again from memory."""
-
-    def __init__(self, info: ResponseInfo, body: bytes) -> None:
-        self.status = info.status
-        self.headers = info.headers
-        self._body = body
-
-    async def read(self) -> bytes:
-        """Return the body, then b""."""
-        body, self._body = self._body, b""
-        return body
-
-    def release(self) -> None:
-        """Do nothing: there is no connection."""
-
-    def close(self) -> None:
-        """Do nothing: there is no connection."""
-
-
-def _split_lines(text: str) -> list[str]:
-    """Split at LF, CRLF and CR; the last part, which may be empty, is not ended yet. A CR at the end may be half."""
-    whole, cut = (text[:-1], "\r") if text.endswith("\r") else (text, "")
-    parts = whole.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    parts[-1] += cut
-    return parts

@@ -266,7 +266,7 @@ def _parameters(function: Callable[..., Any], name: str) -> list[inspect.Paramet
 def _hints(function: Any, name: str) -> dict[str, Any]:
     try:
         return typing.get_type_hints(function, include_extras=True)
-    except NameError as error:
+    except (NameError, AttributeError, SyntaxError) as error:
         raise TypeError(f"an annotation of {name}() can't be resolved: {error}") from error
 
 

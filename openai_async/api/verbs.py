@@ -15,13 +15,12 @@ from openai_async.protocol import codec
 from openai_async.types.chunk import ChatCompletionChunk
 from openai_async.types.options import Omit, RequestOptions, Timeout
 
-from .answers import cast_answer
+from .answers import caster_of
 from .arguments import check_names
 from .call import Call
-from .reader import ChunkReader
 from .request import Sender, encode_body
 from .sending import PlainSending, StreamSending
-from .stream import CastStream, ChatStream
+from .stream import ChatStream, cast_stream
 
 __all__ = ["OfficialOptions", "VerbParams", "Verbs"]
 
@@ -193,10 +192,10 @@ def _call(
     plan = client._plan(method, path, _encode(body, options.get("extra_body")), options, stream=stream, model=model)
     sending: Any
     if stream:
-        wrap: Any = ChatStream[Any] if cast_to is None else partial(_cast_stream, cast_to)
+        wrap: Any = ChatStream[Any] if cast_to is None else partial(cast_stream, caster_of(cast_to))
         sending = StreamSending(client, plan, wrap, choices=choices, keep_data=cast_to is not None)
     else:
-        sending = PlainSending(client, plan, partial(cast_answer, cast_to))
+        sending = PlainSending(client, plan, caster_of(cast_to))
     return Call[Any].of(sending, name=name)
 
 
@@ -230,7 +229,3 @@ def _encode(body: object, extra: object) -> bytes | None:
     if extra:
         raise TypeError(f"extra_body goes into a mapping, not into a {type(body).__name__}")
     return codec.dumps(body)
-
-
-def _cast_stream(to: Any, reader: ChunkReader) -> CastStream[Any]:
-    return CastStream(reader, lambda data: cast_answer(to, data, reader.info))

@@ -76,6 +76,7 @@ class RawIterator:
 
     def __init__(self, reader: ChunkReader) -> None:
         self._reader = reader
+        reader.wants_bytes = True
         self._tail = b""  # of an event that has not ended
         self._end: Exception | None = None  # how the stream ended, raised when all before it is handed out
 

@@ -6,6 +6,7 @@ none raises an `OutputParseError` that says why and where; no other error gets o
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -29,6 +30,8 @@ _ANY = (Any, object, dict)
 
 # The property that holds a value which is no object: the API wants an object at the root.
 _WRAP = "value"
+
+_outer = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 _MISFIT_PLACE = re.compile(r" - at `(?:key in )?(.*)`$")
 _BROKEN_PLACE = re.compile(r" \((byte \d+)\)$")
@@ -87,11 +90,16 @@ class OutputType(Generic[T]):
         return bool(self._wraps)
 
     def response_format(self) -> dict[str, Any]:
-        """Return the `response_format` that holds the model to this type."""
-        return {
-            "type": "json_schema",
-            "json_schema": {"schema": self.schema, "name": self.name, "strict": True},
-        }
+        """Return the `response_format` that holds the model to this type.
+
+        Any JSON is asked for without a schema. A mapping of any keys at the root is no strict schema: the model is told,
+        and not held to it.
+        """
+        if self.type in _ANY:
+            return {"type": "json_object"}
+        schema = self.schema
+        strict = "properties" in schema
+        return {"type": "json_schema", "json_schema": {"schema": schema, "name": self.name, "strict": strict}}
 
     def parse(self, text: str) -> T:
         """Return the object that a JSON text means.
@@ -134,12 +142,20 @@ def _pydantic_decoder(type: Any) -> Callable[[str], Any]:
     return TypeAdapter(type).validate_json
 
 
-def _unwrapping(decode: Callable[[str], Any]) -> Callable[[str], Any]:
+def _unwrapping(decode: Callable[[Any], Any]) -> Callable[[str], Any]:
     def decode_wrapped(text: str) -> Any:
-        whole: Any = _plain(text)
-        if is_object(whole) and whole.keys() == {_WRAP}:
-            text = msgspec.json.encode(whole[_WRAP]).decode()
-        return decode(text)
+        try:
+            whole = _outer.decode(text)
+        except (msgspec.MsgspecError, UnicodeError):
+            return decode(text)
+        if whole.keys() != {_WRAP}:
+            return decode(text)
+        try:
+            return decode(bytes(whole[_WRAP]))  # as it was written: a Decimal keeps its digits
+        except Exception:
+            with contextlib.suppress(Exception):  # perhaps a bare value that happens to look like this
+                return decode(text)
+            raise
 
     return decode_wrapped
 

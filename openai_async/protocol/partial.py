@@ -75,7 +75,7 @@ class PartialJSON:
     )
 
     def __init__(self) -> None:
-        self.broken = False
+        self.broken: bool = False
         self._root: Any = UNSET  # there is no value; null is one
         self._open: list[list[Any] | dict[str, Any]] = []  # what is not closed yet, outermost first; closed items only
         self._keys: list[str] = []  # of each open object, the key whose value comes next; "" for arrays

@@ -43,7 +43,7 @@ def raw_schema(type: Any) -> dict[str, Any]:
         return _pydantic_schema(type)
     try:
         schema: dict[str, Any] = msgspec.json.schema(type)
-    except (TypeError, NameError, RecursionError) as error:
+    except (TypeError, NameError, AttributeError, SyntaxError, RecursionError) as error:
         raise TypeError(f"{type!r} has no JSON schema: {error}") from error
     _drop_generated_docs(schema, type)
     return _with_inline_root(schema)
@@ -56,7 +56,7 @@ def _pydantic_schema(type: Any) -> dict[str, Any]:
 
     try:
         return _with_inline_root(TypeAdapter(type).json_schema())
-    except (PydanticUserError, NameError, RecursionError) as error:
+    except (PydanticUserError, NameError, AttributeError, SyntaxError, RecursionError) as error:
         reason = str(error).partition("\n")[0]
         raise TypeError(f"{type!r} has no JSON schema (structs in pydantic's types have none): {reason}") from error
 
@@ -83,7 +83,7 @@ def _parts(type: Any) -> Iterator[Any]:
         if hasattr(origin, "__annotations__") and (_is_fielded(origin)):
             try:
                 waiting.extend(typing.get_type_hints(origin, include_extras=True).values())
-            except NameError:
+            except (NameError, AttributeError, SyntaxError, TypeError):
                 waiting.extend(origin.__annotations__.values())
 
 

@@ -19,8 +19,8 @@ try:
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import Route
-except ImportError as error:
-    raise ImportError("the embedded server needs the extra 'server' (starlette, sse-starlette, uvicorn)") from error
+except ImportError as _error:
+    raise ImportError("the embedded server needs the extra 'server' (starlette, sse-starlette, uvicorn)") from _error
 
 from .chunks import close_source, events_of, live_events
 from .desk import Desk

@@ -105,11 +105,11 @@ class Desk:
         clock: Callable[[], float] | None = None,
         keep: int = 10_000,
     ) -> None:
-        self.api_keys = [key.encode() for key in api_keys]
+        self.api_keys: list[bytes] = [key.encode() for key in api_keys]
         self.models = models
-        self.limits = limits or RateLimits()
+        self.limits: RateLimits = limits or RateLimits()
         self.requests: deque[Recorded] = deque(maxlen=keep)
-        self.aborts = 0
+        self.aborts: int = 0
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self.peers: set[tuple[str, int]] = set()
         self.open: set[anyio.CancelScope] = set()

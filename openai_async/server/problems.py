@@ -44,9 +44,9 @@ class Problem(Exception):  # noqa: N818 - an answer like any other to whoever se
         super().__init__(message)
         self.status = status
         self.message = message
-        self.type = type or _TYPES.get(status) or ("server_error" if status >= 500 else "invalid_request_error")
+        self.type: str = type or _TYPES.get(status) or ("server_error" if status >= 500 else "invalid_request_error")
         self.param = param
-        self.code = code if code is not None else _CODES.get(status)
+        self.code: str | None = code if code is not None else _CODES.get(status)
         self.retry_after = retry_after
 
     @property

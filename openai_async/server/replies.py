@@ -112,7 +112,7 @@ class Script:
     def __init__(self, replies: Iterable[Reply | Exception], *, repeat: bool = False) -> None:
         self._replies = list(replies)
         self._repeat = repeat
-        self.used = 0
+        self.used: int = 0
 
     async def __call__(self, request: dict[str, Any], /) -> Reply:
         """Return the next reply, whatever is asked.

@@ -55,7 +55,7 @@ class Hints:
     """
 
     def __init__(self, text: str = "") -> None:
-        self.text = text[:_LONGEST_ECHO].strip()
+        self.text: str = text[:_LONGEST_ECHO].strip()
         self._folded = text.casefold()
         self._names = _names(text)
         self._numbers: list[str] = re.findall(r"(?<![\w.])-?\d{1,9}(?:\.\d{1,6})?(?![\w])", text)

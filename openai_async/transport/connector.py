@@ -33,8 +33,8 @@ class Sending:
     __slots__ = ("reused", "timer")
 
     def __init__(self, timer: Timer) -> None:
-        self.timer = timer
-        self.reused = False
+        self.timer: Timer = timer
+        self.reused: bool = False
 
 
 sending: ContextVar[Sending | None] = ContextVar("sending", default=None)

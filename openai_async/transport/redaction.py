@@ -5,6 +5,8 @@ Keys and the error that answered them come in; the error is changed in place. No
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 from openai_async.errors import APIError
@@ -12,7 +14,7 @@ from openai_async.types.json import is_array, is_object
 
 from .message import Request
 
-__all__ = ["redact", "secrets_of"]
+__all__ = ["redact", "redacted", "secrets_of"]
 
 # Shorter keys ("k", "none") are placeholders, and may be part of a word.
 _SECRET_LENGTH = 8
@@ -30,6 +32,16 @@ def redact(error: APIError, secrets: tuple[str, ...]) -> None:
     """Mask keys in the error's message, fields and body; an exception behind it that has one is cut off."""
     for secret in secrets:
         _mask(error, secret)
+
+
+@contextmanager
+def redacted(secrets: tuple[str, ...]) -> Generator[None]:
+    """Mask keys in whatever `APIError` the block raises."""
+    try:
+        yield
+    except APIError as error:
+        redact(error, secrets)
+        raise
 
 
 def _mask(error: APIError, secret: str) -> None:

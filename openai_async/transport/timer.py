@@ -93,12 +93,12 @@ class Timer:
             self.enter("idle")
 
     def pause(self) -> None:
-        """Note that the reader is busy: until `resume` the idle limit does not count. Entering a phase says so too."""
+        """Note that the reader is busy: until `resume` a token's limits do not count. Entering a phase says so too."""
         self._paused = self.loop.time()
 
     def resume(self) -> None:
         """Note that the reader waits again."""
-        if self.phase == "idle":
+        if self.phase in ("idle", "first_token"):
             self._phase_ends += self.loop.time() - self._paused
 
     def __enter__(self) -> Self:

@@ -360,3 +360,31 @@ async def test_cast_to_of_streams() -> None:
     with pytest.raises(APIResponseValidationError):
         await anext(wrong)
     await wrong.aclose()
+
+
+async def test_cast_to_after_other_views() -> None:
+    """Each chunk is its own, whatever views took those before it."""
+    completions = client(streamed("a", "b", "c")).chat.completions
+    async with completions.create(model="m", messages=MESSAGES, stream=True, cast_to=Chunk) as stream:
+        assert await anext(stream.text()) == "a"
+        assert (await anext(stream)).choices[0]["delta"] == {"content": "b"}
+
+
+def test_cast_to_is_checked_at_once() -> None:
+    """A type that nothing could become is refused before anything is sent."""
+    completions: Any = client().chat.completions
+    for stream in (False, True):
+        with pytest.raises(TypeError, match="complex"):
+            completions.create(model="m", messages=MESSAGES, stream=stream, cast_to=complex)
+
+
+async def test_any_json() -> None:
+    """`dict` asks for any object; a mapping of a kind is described, which strict mode can't hold to."""
+    wire = transport(plain('{"a": 1}'), plain('{"a": 1}'))
+    one = AsyncOpenAI(api_key="k", transport=wire)
+    for type in (dict, dict[str, int]):
+        answer: Any = await one.chat.completions.parse(model="m", messages=MESSAGES, response_format=type)
+        assert answer.choices[0].message.parsed == {"a": 1}
+    first, second = (json.loads(request.body or b"")["response_format"] for request in wire.requests)
+    assert first == {"type": "json_object"}
+    assert second["json_schema"]["strict"] is False

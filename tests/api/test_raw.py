@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from support.scripted import EVENT_STREAM, ScriptedResponse, ScriptedTransport
 
 from openai_async import (
     APIConnectionError,
+    APIError,
     APIResponseValidationError,
     AsyncOpenAI,
     ChatCompletion,
@@ -283,3 +285,86 @@ async def test_raw_comes_first() -> None:
     with pytest.raises(StreamStateError, match="before"):
         stream.raw()
     await stream.aclose()
+
+
+# What a review found.
+
+
+async def test_errors_of_bodies_show_no_key() -> None:
+    """A server that repeats the key in a body does not make an error show it, whenever the body is understood."""
+    body = b'{"error": {"message": "bad key secret-key"}}'
+    raw = await ask(client(scripted(body))).raw()
+    async with ask(client(scripted(body))).streamed() as streamed:
+        await streamed.read()
+        for parse in (raw.parse, lambda: raw.parse(to=dict)):
+            with pytest.raises(APIError) as caught:
+                parse()
+            assert "secret-key" not in f"{caught.value} {caught.value.body}"
+        with pytest.raises(APIError) as caught:
+            await streamed.parse(to=dict)
+        assert "secret-key" not in f"{caught.value} {caught.value.body}"
+    chunks = ScriptedResponse(event(chunk("secret-key")), event("[DONE]"), headers=EVENT_STREAM)
+    async with await ask(client(chunks), stream=True, cast_to=bool) as stream:
+        with pytest.raises(APIResponseValidationError) as caught:
+            await anext(stream)
+        assert "secret-key" not in f"{caught.value} {caught.value.body}"
+
+
+async def test_answers_can_be_parsed_again() -> None:
+    """A body that parse() read is there for a second parse(), for read() and json(); a stream stays the same."""
+    async with ask(client(scripted(BODY))).streamed() as streamed:
+        first, second = await streamed.parse(), await streamed.parse()
+        assert first == second
+        assert (await streamed.read(), streamed.is_closed) == (BODY, True)
+    async with ask(client(ScriptedResponse(STREAM, headers=EVENT_STREAM)), stream=True).streamed() as streamed:
+        stream = await streamed.parse()
+        assert await streamed.parse() is stream
+        await stream.final()
+        assert streamed.is_closed
+
+
+@pytest.mark.parametrize("size", [0, -1])
+async def test_sizes_of_pieces(size: int) -> None:
+    """Pieces have a size."""
+    async with ask(client(scripted(BODY))).streamed() as streamed:
+        with pytest.raises(ValueError, match="1 or more"):
+            await anext(streamed.iter_bytes(size))
+
+
+def test_the_users_time_is_no_silence() -> None:
+    """Neither before the body is asked for, nor between two pieces, does the user's own time count."""
+
+    async def main() -> None:
+        limits = Timeout(first_token=5, idle=1)
+        response = ScriptedResponse(b"a", 0.5, b"b", headers=EVENT_STREAM)
+        async with ask(client(response), stream=True, timeout=limits).streamed() as streamed:
+            await asyncio.sleep(100)
+            seen = []
+            async for piece in streamed.iter_bytes():
+                seen.append(piece)
+                await asyncio.sleep(100)
+            assert seen == [b"a", b"b"]
+
+    run(main())
+
+
+async def test_dropped() -> None:
+    """A response that nobody reads warns, and is closed."""
+    response = scripted(BODY)
+    held = [await ask(client(response)).streamed()]
+    with pytest.warns(ResourceWarning, match="neither read"):
+        held.clear()
+    assert response.closed == 1
+
+
+async def test_long_lines() -> None:
+    """A long line costs its length once: a thousand pieces of it come out as one."""
+    async with ask(client(scripted(*[b"x" * 1000] * 1000, b"\ny"))).streamed() as streamed:
+        assert [len(line) async for line in streamed.iter_lines()] == [1_000_000, 1]
+
+
+async def test_bytes_are_kept_for_raw_only() -> None:
+    """A stream that is read by chunks does not keep what came over the wire."""
+    stream = await ask(client(ScriptedResponse(STREAM, headers=EVENT_STREAM)), stream=True)
+    await stream.final()
+    assert stream._reader.reads is None

@@ -168,6 +168,8 @@ def test_other_callables() -> None:
         ("def f(a: int, /): ...", "by name"),
         ("def f(a: 'Missing'): ...", "Missing"),
         ("def f(a: complex): ...", "complex"),
+        ("def f(a: 'list['): ...", "resolved"),
+        ("import json\ndef f(a: 'json.nope'): ...", "resolved"),
     ],
 )
 def test_functions_that_are_no_tools(source: str, told: str) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import enum
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Generic, Literal, TypedDict, TypeVar
 
 import jsonschema
@@ -111,6 +112,7 @@ def test_names(type: Any, name: str) -> None:
         (int, '{"value": 3}', 3),
         (Literal["a", "b"], '{"value": "b"}', "b"),
         (Step | None, '{"value": null}', None),
+        (list[Decimal], '{"value": [12345678901234567.89]}', [Decimal("12345678901234567.89")]),
         (dict, '{"a": [1, null]}', {"a": [1, None]}),
         (Any, "[1]", [1]),
     ],
