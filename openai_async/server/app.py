@@ -129,6 +129,8 @@ def create_app(responder: Responder | None = None, **options: Unpack[AppOptions]
 
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncGenerator[None]:
+    # An app may be started again after its end; test clients do that.
+    app.state.store.reopen()
     with closing(app.state.store):
         yield
 

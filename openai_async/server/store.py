@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import weakref
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,10 +18,11 @@ import msgspec
 from .dice import Dice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
 __all__ = ["Store"]
 
+_APPLICATION = 0x6F616963  # "oaic": other programs, too, number their tables' versions from 1
 _VERSION = 1  # of the tables below; a file says which it has
 _PATIENCE = 1.0  # seconds to wait for another process that writes to the file: the event loop waits, too
 
@@ -55,8 +58,8 @@ _decode = msgspec.json.Decoder().decode
 class Store:
     """The completions that one server keeps.
 
-    One connection serves all requests, from whichever thread the app runs in; statements are short. It is closed by
-    `close`, or when the store is no longer used.
+    One connection serves all requests, from whichever threads the app runs in, one at a time; statements are short. It
+    is closed by `close`, or when the store is no longer used.
 
     Args:
         path: The file, made if there is none; None: memory, and all is gone in the end.
@@ -66,17 +69,31 @@ class Store:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        name = ":memory:" if path is None else os.fspath(path)
+        self._name = ":memory:" if path is None else os.fspath(path)
+        self._lock = threading.Lock()
+        self._begin()
+
+    def reopen(self) -> None:
+        """Open a store that was closed, without what was in memory; one that is open stays as it is.
+
+        Raises:
+            OSError: As when it was made.
+        """
+        if not self._closing.alive:
+            self._begin()
+
+    def _begin(self) -> None:
         try:
-            self._connection = _open(name)
+            self._connection = _open(self._name)
         except sqlite3.Error as error:
-            raise OSError(f"Completions can't be kept in {name}: {error}") from error
+            raise OSError(f"Completions can't be kept in {self._name}: {error}") from error
         # A connection that is collected while open is a ResourceWarning, and not every app is told of its end.
         self._closing = weakref.finalize(self, self._connection.close)
 
     def close(self) -> None:
         """Close the connection; what is in memory is lost. Closing again does nothing."""
-        self._closing()
+        with self._lock:
+            self._closing()
 
     def promise(self, wanted: str) -> str:
         """Return an id for a completion to be kept later: `wanted`, or one like it where that is taken.
@@ -84,7 +101,7 @@ class Store:
         It is taken from now on, whether the completion is ever kept or not.
         """
         found = wanted
-        with self._connection as connection:
+        with self._changing() as connection:
             while connection.execute("INSERT OR IGNORE INTO completions (id) VALUES (?)", (found,)).rowcount == 0:
                 (taken,) = connection.execute("SELECT max(number) FROM completions").fetchone()
                 found = f"chatcmpl-{Dice.of(found, taken).letters(29)}"
@@ -100,7 +117,7 @@ class Store:
         """
         found: str = completion["id"]
         row = (found, completion.get("model"), _encode(completion), _encode(messages), _encode(metadata))
-        with self._connection as connection:
+        with self._changing() as connection:
             connection.execute(_KEEP, row)
             self._label(found, metadata)
 
@@ -116,7 +133,7 @@ class Store:
 
     def update(self, id: str, metadata: Mapping[str, str]) -> bool:
         """Give a completion other labels, in place of all old ones; False: there is none of this id."""
-        with self._connection as connection:
+        with self._changing() as connection:
             statement = "UPDATE completions SET metadata = ? WHERE id = ? AND body IS NOT NULL"
             found = connection.execute(statement, (_encode(metadata), id)).rowcount > 0
             if found:
@@ -125,7 +142,7 @@ class Store:
 
     def delete(self, id: str) -> bool:
         """Delete a completion; False: there is none of this id."""
-        with self._connection as connection:
+        with self._changing() as connection:
             found = connection.execute(_DELETE, (id,)).rowcount > 0
             if found:
                 self._label(id, {})
@@ -133,7 +150,8 @@ class Store:
 
     def position(self, id: str) -> int | None:
         """Return where a completion stands, or stood before it was deleted; None: none ever had this id."""
-        row = self._connection.execute("SELECT position FROM completions WHERE id = ?", (id,)).fetchone()
+        with self._lock:
+            row = self._connection.execute("SELECT position FROM completions WHERE id = ?", (id,)).fetchone()
         return None if row is None else row[0]
 
     def page(
@@ -171,7 +189,8 @@ class Store:
         order = f"ORDER BY {place} {'DESC' if newest_first else 'ASC'} LIMIT ?"
         # CROSS: the tables are looked through in this order.
         statement = f"SELECT body, metadata FROM {' CROSS JOIN '.join(tables)} WHERE {' AND '.join(where)} {order}"  # noqa: S608 - conditions are constants, values are bound
-        rows = self._connection.execute(statement, (*values, limit + 1)).fetchall()
+        with self._lock:
+            rows = self._connection.execute(statement, (*values, limit + 1)).fetchall()
         return [_completion(row) for row in rows[:limit]], len(rows) > limit
 
     def _label(self, id: str, metadata: Mapping[str, str]) -> None:
@@ -180,12 +199,20 @@ class Store:
 
     def _row(self, columns: str, id: str) -> tuple[bytes, ...] | None:
         statement = f"SELECT {columns} FROM completions WHERE id = ? AND body IS NOT NULL"  # noqa: S608 - see `page`
-        row: tuple[bytes, ...] | None = self._connection.execute(statement, (id,)).fetchone()
+        with self._lock:
+            row: tuple[bytes, ...] | None = self._connection.execute(statement, (id,)).fetchone()
         return row
+
+    @contextmanager
+    def _changing(self) -> Generator[sqlite3.Connection]:
+        """A transaction, which nobody else is in: all of it happens or nothing."""
+        with self._lock, self._connection as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
 
 
 def _open(name: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(name, timeout=_PATIENCE, check_same_thread=False)
+    connection = sqlite3.connect(name, timeout=_PATIENCE, check_same_thread=False, isolation_level=None)
     try:
         _prepare(connection)
     except BaseException:
@@ -196,14 +223,23 @@ def _open(name: str) -> sqlite3.Connection:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     """Make the tables, unless the file has them."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if version == 0 and tables == 0:
-        # A commit need not wait for the disk: only a power cut loses the latest.
+    with connection:
+        # Two servers that make the same file take turns.
+        connection.execute("BEGIN IMMEDIATE")
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if (application, version, tables) == (0, 0, 0):
+            for statement in _TABLES.split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
+        elif (application, version) != (_APPLICATION, _VERSION):
+            raise sqlite3.DatabaseError("it is another program's database, or another version's")
+    # A commit need not wait for the disk: only a power cut loses the latest.
+    # Another server that opens the file at this moment may be in the way: then it is what changes the file's mode.
+    with suppress(sqlite3.OperationalError):
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT;")
-    elif version != _VERSION:
-        raise sqlite3.DatabaseError("it is another program's database, or another version's")
     connection.execute("PRAGMA synchronous = NORMAL")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -177,7 +179,7 @@ def test_two_stores_share_a_file(tmp_path):
         assert ids(one.page()[0]) == ids(other.page()[0]) == numbers
 
 
-@pytest.mark.parametrize("sort", ["folder", "text", "foreign", "newer"])
+@pytest.mark.parametrize("sort", ["folder", "text", "foreign", "foreign, version 1", "newer"])
 def test_what_is_no_store_is_refused(tmp_path, sort):
     """A folder, a file that is no database, another program's database and a newer store's are left alone."""
     path = tmp_path / "file"
@@ -187,7 +189,9 @@ def test_what_is_no_store_is_refused(tmp_path, sort):
         path.write_text("no database, but a text of some length " * 20, encoding="utf-8")
     else:
         with closing(sqlite3.connect(path)) as connection:
-            connection.executescript("CREATE TABLE t (x);" if sort == "foreign" else "PRAGMA user_version = 2;")
+            connection.executescript("PRAGMA user_version = 2;" if sort == "newer" else "CREATE TABLE t (x);")
+            if sort == "foreign, version 1":
+                connection.execute("PRAGMA user_version = 1")
     before = path.read_bytes() if path.is_file() else None
 
     with pytest.raises(OSError, match=r"Completions can't be kept in .*file: "):
@@ -210,3 +214,44 @@ def test_a_store_that_is_dropped_is_closed():
     gc.collect()
     with pytest.raises(sqlite3.ProgrammingError):
         connection.execute("SELECT 1")
+
+
+def test_threads_take_turns(tmp_path):
+    """Several threads use one store at once: every completion is kept, each under an id of its own."""
+    with closing(Store(tmp_path / "kept")) as store, ThreadPoolExecutor(8) as pool:
+
+        def work(number):
+            return [kept(store, metadata={"thread": str(number)}) for _ in range(100)]
+
+        made = [number for numbers in pool.map(work, range(8)) for number in numbers]
+
+        assert len(set(made)) == 800
+        assert sorted(ids(store.page(limit=1000)[0])) == sorted(made)
+
+
+def test_a_file_is_made_once(tmp_path):
+    """Servers that start at the same moment with the same new file share it."""
+    for number in range(10):
+        path, start = tmp_path / str(number), threading.Barrier(4)
+
+        def make(_, path=path, start=start):
+            start.wait()
+            with closing(Store(path)) as store:
+                return kept(store)
+
+        with ThreadPoolExecutor(4) as pool:
+            made = list(pool.map(make, range(4)))
+        with closing(Store(path)) as store:
+            assert sorted(ids(store.page()[0])) == sorted(set(made)) == sorted(made)
+
+
+def test_a_closed_store_can_be_reopened(tmp_path):
+    """A file's completions are there again, those in memory are not; reopening what is open changes nothing."""
+    for path, left in ((tmp_path / "kept", 1), (None, 0)):
+        with closing(Store(path)) as store:
+            kept(store)
+            store.reopen()
+            assert len(store.page()[0]) == 1
+            store.close()
+            store.reopen()
+            assert len(store.page()[0]) == left

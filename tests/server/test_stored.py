@@ -180,6 +180,15 @@ def test_a_file_outlives_the_server(stored, tmp_path):
     assert again["id"] != made["id"]
 
 
+def test_an_app_is_started_again(stored, tmp_path):
+    """An app whose lifespan ended keeps completions when it is started again."""
+    app = create_app(store=tmp_path / "kept")
+    for count in (1, 2):
+        with TestClient(app) as client:
+            make(client, stored)
+            assert len(listed(client)) == count
+
+
 def test_a_file_that_is_no_store_is_said_at_once(tmp_path):
     """A server that can't keep anything does not start."""
 
