@@ -72,9 +72,9 @@ class ChunkReader:
         self.accumulator: ChatCompletionAccumulator = ChatCompletionAccumulator()
         self.chunks: deque[ChatCompletionChunk] = deque()
         self.data: deque[bytes] | None = deque() if keep_data else None
-        self.last_data = b""
+        self.last_data: bytes = b""
         self.reads: list[bytes] | None = []
-        self.wants_bytes = False
+        self.wants_bytes: bool = False
         self.failure: APIError | None = None
         self.chunked: bool = False  # any chunk came
         self.payload: bool = False

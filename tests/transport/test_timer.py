@@ -216,9 +216,9 @@ async def test_reader_pauses_from_the_phases_beginning() -> None:
 
 @virtual
 async def test_resume_leaves_other_phases_alone() -> None:
-    """Only the idle limit waits for the reader."""
-    timer = Timer(Timeout(first_token=10))
-    timer.enter("first_token")
+    """Only the limits of tokens wait for the reader."""
+    timer = Timer(Timeout(connect=10))
+    timer.enter("connect")
     began = now()
 
     timer.pause()
