@@ -87,6 +87,7 @@ class ChunkReader:
         self._deviations = deviations
         self._asked = choices
         self._closed = False  # because the reader left
+        self._watched = True  # a chunk handed out has more to it than the chunk
         self._reading = False
 
     # For the views: what each of them does with a chunk is its own business.
@@ -126,10 +127,8 @@ class ChunkReader:
             StreamProtocolError: The chunk names an impossible choice or call; the stream ends here.
         """
         chunk = self.chunks.popleft()
-        if self.data is not None:
-            self.last_data = self.data.popleft()
-        if self.reads is not None and not self.wants_bytes:
-            self.reads = None
+        if self._watched:
+            self._pair()
         try:
             self.accumulator.add(chunk)
         except APIError as error:
@@ -138,6 +137,14 @@ class ChunkReader:
             self.abort()
             raise self.outcome() from None
         return chunk
+
+    def _pair(self) -> None:
+        """Take the data of the chunk handed out, if it is kept, and drop the bytes that nobody wants."""
+        if self.data is not None:
+            self.last_data = self.data.popleft()
+        if not self.wants_bytes:
+            self.reads = None
+        self._watched = self.data is not None
 
     async def drain(self) -> None:
         """Hand out everything up to the stream's end; cancels and raises as `more`, but for `StopAsyncIteration`."""

@@ -238,7 +238,9 @@ class EventStream(ChatStream[ChatCompletionStreamEvent[T]], Generic[T]):
                     self._parse()
                     raise
             else:
-                builder = self._current_builder()
+                builder = self._builder
+                if builder.chunks != reader.accumulator.chunks:
+                    builder = self._current_builder()
                 self._events.extend(builder.events(reader.hand_out()))  # one event at least
         return self._events.popleft()
 

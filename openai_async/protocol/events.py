@@ -13,6 +13,7 @@ from msgspec import UNSET
 
 from openai_async.errors import OutputParseError
 from openai_async.types.chunk import ChatCompletionChunk, ChoiceDelta, ChunkChoice
+from openai_async.types.parsed import ParsedChatCompletion
 
 from .eventtypes import (
     AudioDeltaEvent,
@@ -57,11 +58,15 @@ class EventBuilder(Generic[T]):
     Args:
         accumulator: What the stream's chunks are added to.
         parser: What contents and arguments are to become; None: they stay text.
+
+    Attributes:
+        chunks: How many chunks of the stream it knows, those before the first event included.
     """
 
     def __init__(self, accumulator: ChatCompletionAccumulator, parser: ResponseParser[T] | None = None) -> None:
         self._accumulator = accumulator
         self._parser: ResponseParser[T] = ResponseParser() if parser is None else parser
+        self.chunks: int = accumulator.chunks
         self._base = copy.deepcopy(accumulator)  # what came before the first event
         self._history: list[ChatCompletionChunk] = []
         self._lengths: dict[Text, int] = {}
@@ -71,11 +76,6 @@ class EventBuilder(Generic[T]):
         self._done: set[int] = set()
         for choice in accumulator.choices.values():
             self._catch_up(choice)
-
-    @property
-    def chunks(self) -> int:
-        """How many chunks of the stream it knows, those before the first event included."""
-        return self._base.chunks + len(self._history)
 
     def _catch_up(self, choice: ChoiceSnapshot) -> None:
         """Count what a choice has already: a stream's reader may ask for events in its middle."""
@@ -95,14 +95,12 @@ class EventBuilder(Generic[T]):
     def events(self, chunk: ChatCompletionChunk) -> list[ChatCompletionStreamEvent[T]]:
         """Return what `chunk` says, the `ChunkEvent` first; call it right after the accumulator's `add(chunk)`."""
         self._history.append(chunk)
+        self.chunks += 1
         events: list[ChatCompletionStreamEvent[T]] = [
             ChunkEvent(
                 chunk=chunk,
-                _accumulator=self._accumulator,
-                _base=self._base,
-                _history=self._history,
-                _seen=len(self._history),
-                _parser=self._parser,
+                _completion=self.completion_after,
+                _seen=self.chunks,
             )
         ]
         for choice in chunk.choices:
@@ -112,6 +110,16 @@ class EventBuilder(Generic[T]):
                 self._done.add(snapshot.index)
                 events.extend(self._done_events(snapshot))
         return events
+
+    def completion_after(self, chunks: int) -> ParsedChatCompletion[T]:
+        """Return the completion as it was when so many chunks of the stream were there, in time linear in its length."""
+        now = self._accumulator
+        if now.chunks != chunks:
+            # Others came since: what was so then is added up again.
+            now = copy.deepcopy(self._base)
+            for chunk in self._history[: chunks - now.chunks]:
+                now.add(chunk)
+        return self._parser.snapshot(now.completion())
 
     def end(self) -> list[ChatCompletionStreamEvent[T]]:
         """Return the "done" events of choices that got no `finish_reason`; call it when the stream is complete."""
@@ -127,7 +135,8 @@ class EventBuilder(Generic[T]):
         if added is not None and snapshot.content is not None:
             length = self._grow(snapshot.content, added)
             text = snapshot.content
-            partial = self._partial(text, self._parser.output)
+            output = self._parser.output
+            partial = None if output is None else self._partial(text, output)
             events.append(
                 ContentDeltaEvent(delta=added, choice_index=index, _text=text, _length=length, _partial=partial)
             )
@@ -182,6 +191,7 @@ class EventBuilder(Generic[T]):
                     )
                 )
             elif fragment.function is not None or piece:
+                output = self._parser.tools.get(call.name)
                 events.append(
                     FunctionToolCallArgumentsDeltaEvent(
                         name=call.name,
@@ -191,7 +201,7 @@ class EventBuilder(Generic[T]):
                         arguments_delta=piece,
                         _text=call.text,
                         _length=length,
-                        _partial=self._partial(call.text, self._parser.tools.get(call.name)),
+                        _partial=None if output is None else self._partial(call.text, output),
                     )
                 )
 
@@ -199,10 +209,8 @@ class EventBuilder(Generic[T]):
         length = self._lengths[text] = self._lengths.get(text, 0) + len(piece)
         return length
 
-    def _partial(self, text: Text, output: OutputType[T] | None) -> PartialText | None:
-        """What reads `text` while it grows; None: it is to become nothing."""
-        if output is None:
-            return None
+    def _partial(self, text: Text, output: OutputType[Any]) -> PartialText:
+        """What reads `text` while it grows."""
         partial = self._partials.get(text)
         if partial is None:
             partial = self._partials[text] = PartialText(text, output.unwrap)

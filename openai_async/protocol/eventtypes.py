@@ -6,7 +6,7 @@ choice beside. A snapshot is joined when it is read, never before, and says what
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Callable
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -15,9 +15,7 @@ from openai_async.types.chunk import ChatCompletionChunk
 from openai_async.types.completion import ChatCompletionAudio, ChatCompletionTokenLogprob
 from openai_async.types.parsed import ParsedChatCompletion
 
-from .parsing import ResponseParser
 from .partial import PartialText
-from .snapshot import ChatCompletionAccumulator
 from .text import Text
 
 __all__ = [
@@ -62,11 +60,8 @@ class ChunkEvent(_Event, Generic[T], kw_only=True):
 
     chunk: ChatCompletionChunk
     type: Literal["chunk"] = "chunk"
-    _accumulator: ChatCompletionAccumulator
-    _base: ChatCompletionAccumulator
-    _history: list[ChatCompletionChunk]
+    _completion: Callable[[int], ParsedChatCompletion[T]]
     _seen: int
-    _parser: ResponseParser[T]
 
     @property
     def snapshot(self) -> ParsedChatCompletion[T]:
@@ -74,13 +69,7 @@ class ChunkEvent(_Event, Generic[T], kw_only=True):
 
         While a choice is unfinished, its `parsed` is plain data, as far as it goes.
         """
-        now = self._accumulator
-        if now.chunks != self._base.chunks + self._seen:
-            # Others came since: what was so then is added up again.
-            now = copy.deepcopy(self._base)
-            for chunk in self._history[: self._seen]:
-                now.add(chunk)
-        return self._parser.snapshot(now.completion())
+        return self._completion(self._seen)
 
 
 class _TextDelta(_Event, kw_only=True):
