@@ -11,13 +11,13 @@ import re
 
 __all__ = ["read_docstring"]
 
-_GOOGLE = re.compile(r"^(Args|Arguments|Parameters):\s*$")
+_GOOGLE = re.compile(r"^(Args|Arguments|Parameters|Other Parameters|Keyword Args|Keyword Arguments):\s*$")
 _NUMPY = re.compile(r"^(Parameters|Other Parameters)\s*$")
 _REST = re.compile(r"^:(?:param|parameter|arg|argument|key)\s+(?:[^:]*\s)?\*{0,2}(\w+)\s*:\s*(.*)$")
 # What ends a list of parameters, and what of a docstring is no description.
 _SECTION = re.compile(
-    r"^(Args|Arguments|Parameters|Other Parameters|Returns?|Yields?|Raises|Examples?|Notes?|Attributes|See Also|"
-    r"References|Warnings?|Warns|Todo):?\s*$"
+    r"^(Args|Arguments|Keyword Args|Keyword Arguments|Parameters|Other Parameters|Returns?|Yields?|Raises|Examples?|"
+    r"Notes?|Attributes|See Also|References|Warnings?|Warns|Todo):?\s*$"
 )
 _REST_FIELD = re.compile(r"^:\w+[^:]*:")
 _GOOGLE_ENTRY = re.compile(r"^\*{0,2}(\w+)\s*(?:\([^)]*\))?\s*:\s*(.*)$")
@@ -102,7 +102,7 @@ def _rest(lines: list[str]) -> dict[str, str]:
         return {}
     text = [entry[2].strip()]
     for line in lines[1:]:
-        if not line.startswith((" ", "\t")):
+        if line.strip() and not line.startswith((" ", "\t")):
             break
         text.append(line.strip())
     return {entry[1]: " ".join(part for part in text if part)}

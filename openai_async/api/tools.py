@@ -7,18 +7,20 @@ model's arguments become. Nothing here calls a function on its own.
 from __future__ import annotations
 
 import functools
-import inspect
-import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
-from openai_async.protocol.output import OutputType
-from openai_async.protocol.schema import holds_pydantic, raw_schema
-from openai_async.protocol.schema import strict as strictly
-from openai_async.types.json import is_array, is_object
+from msgspec import UNSET
+
+from openai_async.errors import OutputParseError
+from openai_async.protocol.output import OutputType, is_type_form, type_name, valid_name
+from openai_async.protocol.schema import holds_pydantic, raw_schema, written_doc
+from openai_async.protocol.strictness import permitted
+from openai_async.protocol.strictness import strict as strictly
 
 from .docstring import read_docstring
+from .signature import Parameter, Signature, read_signature
 
 __all__ = ["FunctionTool", "argument_types", "function_tool", "pydantic_function_tool"]
 
@@ -59,7 +61,11 @@ class FunctionTool(dict[str, Any]):
         Raises:
             OutputParseError: It is no JSON, or does not fit the parameters.
         """
-        return cast("dict[str, Any]", self.output.parse(arguments or "{}"))
+        try:
+            return cast("dict[str, Any]", self.output.parse(arguments if arguments.strip() else "{}"))
+        except OutputParseError as error:
+            error.text = arguments
+            raise
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function: what `@function_tool` decorates can be called as before.
@@ -85,7 +91,8 @@ def pydantic_function_tool(
     Raises:
         TypeError: The type has no JSON schema.
     """
-    return _of_type(model, name=name, description=model.__doc__ if description is None else description, strict=True)
+    told = written_doc(typing.get_origin(model) or model) if description is None else description
+    return _of_type(model, name=name, description=told, strict=True)
 
 
 @typing.overload
@@ -129,9 +136,9 @@ def function_tool(
         return functools.partial(function_tool, name=name, description=description, strict=strict)
     if isinstance(function, FunctionTool):
         return function
-    if inspect.isclass(function):
+    if is_type_form(function):
         if description is None:
-            description = read_docstring(_written_doc(function))[0] or None
+            description = read_docstring(written_doc(typing.get_origin(function) or function))[0] or None
         return _of_type(function, name=name, description=description, strict=strict)
     if not callable(function):
         raise TypeError(f"a tool is made of a function or a type, not of {function!r}")
@@ -149,21 +156,25 @@ def argument_types(tools: Iterable[Any]) -> dict[str, OutputType[Any]]:
     """
     types: dict[str, OutputType[Any]] = {}
     for tool in tools:
-        function: Any = cast("Mapping[str, Any]", tool).get("function") if isinstance(tool, Mapping) else None
-        if not is_object(function) or not isinstance(function.get("name"), str):
+        function = _member(tool, "function")
+        name, model = _member(function, "name"), getattr(function, "model", None)
+        if not isinstance(name, str):
             continue
-        model: Any = getattr(cast("Any", function), "model", None)
         if isinstance(tool, FunctionTool):
-            types[tool.name] = tool.output
+            types[name] = tool.output
         elif model is not None:
-            types[function["name"]] = OutputType(model, name=function["name"])
-        elif function.get("strict"):
-            types[function["name"]] = OutputType(dict, name=function["name"])
+            types[name] = OutputType.of(model, name=name)
+        elif _member(function, "strict") is True:
+            types[name] = OutputType.of(dict, name=name)
     return types
 
 
+def _member(mapping: Any, key: str) -> Any:
+    return cast("Mapping[str, Any]", mapping).get(key) if isinstance(mapping, Mapping) else None
+
+
 def _of_type(type: Any, *, name: str | None, description: str | None, strict: bool) -> FunctionTool:
-    name = _checked_name(name or type.__name__)
+    name = _tool_name(name, type_name(type))
     output: OutputType[Any] = OutputType(type, name=name)
     if output.wraps:
         raise TypeError(f"the arguments of a tool are an object; {type!r} is none")
@@ -177,46 +188,48 @@ def _of_type(type: Any, *, name: str | None, description: str | None, strict: bo
 def _of_function(
     function: Callable[..., Any], *, name: str | None, description: str | None, strict: bool
 ) -> FunctionTool:
-    inner: Any = _unbound(function)
-    own: str = getattr(inner, "__name__", "") or type(function).__name__
-    name = _checked_name(name or own)
-    told, texts = read_docstring(inspect.getdoc(inner if hasattr(inner, "__name__") else inner.__class__))
-    fields: dict[str, Any] = {}
-    extras: dict[str, dict[str, Any]] = {}
-    for parameter in _parameters(function, own):
-        annotation, text = _annotation(parameter, own)
-        extra: dict[str, Any] = {}
-        if told_of := text or texts.get(parameter.name, ""):
-            extra["description"] = told_of
-        optional = parameter.default is not inspect.Parameter.empty
-        if optional and parameter.default is not None and _is_json(parameter.default):
-            extra["default"] = parameter.default
-        fields[parameter.name] = typing.NotRequired[annotation] if optional else annotation
-        extras[parameter.name] = extra
-    arguments = _typed_dict(name, fields)
-    output: OutputType[Any] = OutputType(arguments, name=name)
-    schema = _described(raw_schema(arguments), extras)
+    signature = read_signature(function)
+    name = _tool_name(name, signature.name)
+    arguments = _typed_dict(name, signature.parameters)
+    try:
+        raw = raw_schema(arguments)
+    except TypeError as error:
+        raise _blamed(signature, error) from error
+    schema = _described(raw, signature.parameters)
     return FunctionTool(
-        _definition(name, description or told or None, strictly(schema) if strict else schema, strict=strict),
-        output=output,
+        _definition(
+            name,
+            (signature.description or None) if description is None else description,
+            strictly(permitted(schema)) if strict else schema,
+            strict=strict,
+        ),
+        output=OutputType(arguments, name=name),
         function=function,
     )
 
 
-def _unbound(function: Any) -> Any:
-    """The function itself, of one some of whose arguments are given already."""
-    return function.func if isinstance(function, functools.partial) else function
+def _blamed(signature: Signature, error: TypeError) -> TypeError:
+    """Return the error that names the parameter without a schema; if each has one, only together they have none."""
+    for parameter in signature.parameters:
+        try:
+            raw_schema(parameter.type)
+        except TypeError as own:
+            return TypeError(f"the parameter {parameter.name!r} of {signature.name}(): {own}")
+    return TypeError(f"the parameters of {signature.name}() can't be described together: {error}")
 
 
-def _typed_dict(name: str, fields: Mapping[str, Any]) -> Any:
+def _typed_dict(name: str, parameters: Iterable[Parameter]) -> Any:
     """Make the type of a function's arguments; pydantic wants its own kind before Python 3.12."""
+    fields: dict[str, Any] = {
+        one.name: typing.NotRequired[one.type] if one.optional else one.type for one in parameters
+    }
     make: Any = typing.TypedDict
     if any(map(holds_pydantic, fields.values())):
         # Imported here: pydantic brings it, and who does not use pydantic need not have it.
         import typing_extensions  # noqa: PLC0415 - see above
 
         make = typing_extensions.TypedDict
-    return make(name, dict(fields))
+    return make(name, fields)
 
 
 def _definition(name: str, description: str | None, schema: dict[str, Any], *, strict: bool) -> dict[str, Any]:
@@ -226,71 +239,28 @@ def _definition(name: str, description: str | None, schema: dict[str, Any], *, s
     return definition
 
 
-def _described(schema: dict[str, Any], extras: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _described(schema: dict[str, Any], parameters: Iterable[Parameter]) -> dict[str, Any]:
     """Add what signature and docstring tell of the parameters, in the signature's order."""
     schema.pop("title", None)
-    properties = schema.get("properties", {})
-    schema["properties"] = {name: {**properties[name], **extra} for name, extra in extras.items()}
-    schema["required"] = [name for name in extras if name in schema.get("required", ())]
+    properties, required = schema.get("properties", {}), schema.get("required", ())
+    schema["properties"] = {}
+    schema["required"] = [one.name for one in parameters if one.name in required]
+    for one in parameters:
+        told = schema["properties"][one.name] = dict(properties[one.name])
+        if one.description:
+            told["description"] = one.description
+        if one.default is not UNSET:
+            told["default"] = one.default
     return schema
 
 
-def _is_json(value: object) -> bool:
-    if is_object(value):
-        return all(map(_is_json, value.values()))
-    return all(map(_is_json, value)) if is_array(value) else isinstance(value, str | int | float | None)
-
-
-def _parameters(function: Callable[..., Any], name: str) -> list[inspect.Parameter]:
-    """The parameters that the model gives, with their annotations resolved."""
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name}() has no signature that Python knows; describe its arguments by a type") from error
-    call: Any = _unbound(function)
-    hints = _hints(call if inspect.isroutine(call) else type(call).__call__, name)
-    parameters: list[inspect.Parameter] = []
-    bound: Mapping[str, Any] = getattr(function, "keywords", {}) if call is not function else {}
-    for parameter in signature.parameters.values():
-        if parameter.name in bound:
-            continue  # given already
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-            raise TypeError(
-                f"the parameter {parameter} of {name}() can't be given by name, as a model does; "
-                "make it an ordinary one, or describe the arguments by a type"
-            )
-        parameters.append(parameter.replace(annotation=hints.get(parameter.name, parameter.empty)))
-    return parameters
-
-
-def _hints(function: Any, name: str) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(function, include_extras=True)
-    except (NameError, AttributeError, SyntaxError) as error:
-        raise TypeError(f"an annotation of {name}() can't be resolved: {error}") from error
-
-
-def _annotation(parameter: inspect.Parameter, name: str) -> tuple[Any, str]:
-    """A parameter's type, and the text that `Annotated[T, "text"]` gives."""
-    annotation = parameter.annotation
-    if annotation is parameter.empty:
+def _tool_name(given: str | None, own: str) -> str:
+    """The name that was given, if it may be one; else one made of Python's own."""
+    name = valid_name(own) if given is None else given
+    if own == "<lambda>" and given is None:
+        name = ""
+    if not name or valid_name(name) != name:
         raise TypeError(
-            f"the parameter {parameter.name!r} of {name}() has no annotation: write {parameter.name}: str, say, "
-            "so that the model knows what to give"
-        )
-    texts = [extra for extra in getattr(annotation, "__metadata__", ()) if isinstance(extra, str)]
-    return annotation, texts[0] if texts else ""
-
-
-def _written_doc(cls: type[Any]) -> str | None:
-    """A class's own docstring; None: it has none but what Python or a base wrote."""
-    text: str | None = cls.__dict__.get("__doc__")
-    return None if text is None or text.startswith(f"{cls.__name__}(") else text
-
-
-def _checked_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
-        raise TypeError(
-            f"a tool's name has 1 to 64 of the characters A-Z, a-z, 0-9, _ and -; give another than {name!r}"
+            f"a tool's name has 1 to 64 of the characters A-Z, a-z, 0-9, _ and -; give one instead of {given or own!r}"
         )
     return name

@@ -10,8 +10,9 @@ import contextlib
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from inspect import isclass
 from types import NoneType, UnionType
-from typing import Any, Generic, TypeVar, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -19,9 +20,10 @@ from openai_async.errors import OutputParseError
 from openai_async.types.json import is_object
 
 from . import codec
-from .schema import holds_pydantic, raw_schema, strict
+from .misfit import explain
+from .schema import holds_pydantic, strict, strict_schema
 
-__all__ = ["OutputType"]
+__all__ = ["OutputType", "is_type_form", "type_name", "valid_name"]
 
 T = TypeVar("T")
 
@@ -32,9 +34,6 @@ _ANY = (Any, object, dict)
 _WRAP = "value"
 
 _outer = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-_MISFIT_PLACE = re.compile(r" - at `(?:key in )?(.*)`$")
-_BROKEN_PLACE = re.compile(r" \((byte \d+)\)$")
 
 
 class OutputType(Generic[T]):
@@ -48,36 +47,36 @@ class OutputType(Generic[T]):
     """
 
     def __init__(self, type: Any, *, name: str | None = None) -> None:
-        self.type = type
-        self.name: str = _valid_name(name or _name(type))
+        self.type: Any = type
+        self.name: str = valid_name(name or type_name(type)) or "output"
         self._schema: dict[str, Any] | None = None
         self._wraps: bool | None = None  # None: not looked yet
-        self._decode: Callable[[str], Any] | None = None
+        self._decode: Callable[[str | bytes], Any] | None = None
 
     @classmethod
-    def of(cls, type: Any) -> OutputType[Any]:
+    def of(cls, type: Any, *, name: str | None = None) -> OutputType[Any]:
         """Return the output type of `type`, made once for each.
+
+        Args:
+            type: A class, or a type such as `list[Step]`.
+            name: What to call it; None: by the class's name.
 
         Raises:
             TypeError: It is no type, or none that JSON could become.
         """
-        if type is None or isinstance(type, str | bytes | int | float | list | tuple | set):
+        if not is_type_form(type):
             raise TypeError(
-                f"a response type is a class or a type such as list[Step], not {type!r}; "
+                f"a response type is a class or a type such as list[Step], not {type!r:.200}; "
                 "pass the class itself, not an instance or its name"
             )
-        try:
-            return _cached(type)
-        except TypeError as error:
-            if "unhashable" in str(error):
-                return _made(type)
-            raise
+        # Unions are equal whatever their order; what is parsed to which member may depend on it.
+        return _cached(type, name, "" if isclass(type) else repr(type))
 
     @property
     def schema(self) -> dict[str, Any]:
         """The strict JSON schema that the model is held to; its root is an object, whatever the type is."""
         if self._schema is None:
-            schema = strict({"type": "object"} if self.type in _ANY else raw_schema(self.type))
+            schema = strict({"type": "object"}) if self.type in _ANY else strict_schema(self.type)
             self._wraps = schema.get("type") != "object" or "anyOf" in schema
             self._schema = _wrapped(schema) if self._wraps else schema
         return self._schema
@@ -97,9 +96,8 @@ class OutputType(Generic[T]):
         """
         if self.type in _ANY:
             return {"type": "json_object"}
-        schema = self.schema
-        strict = "properties" in schema
-        return {"type": "json_schema", "json_schema": {"schema": schema, "name": self.name, "strict": strict}}
+        held = "properties" in self.schema
+        return {"type": "json_schema", "json_schema": {"schema": self.schema, "name": self.name, "strict": held}}
 
     def parse(self, text: str) -> T:
         """Return the object that a JSON text means.
@@ -110,54 +108,68 @@ class OutputType(Generic[T]):
         try:
             if self._decode is None:
                 self._decode = self._decoder()
-            return self._decode(text)  # type: ignore[no-any-return]  # it makes objects of the type
+            if self.wraps:
+                return self._parse_wrapped(text, self._decode)  # type: ignore[no-any-return]  # it makes objects of the type
+            return self._decode(text)  # type: ignore[no-any-return]  # likewise
         except OutputParseError:
             raise
         except RecursionError:
             raise self._failure(text, "it is nested too deeply") from None
         except Exception as error:  # the type's own code ran: validators, __post_init__
-            raise self._failure(text, *_reason(error)) from error
+            raise self._failure(text, *explain(error, text)) from error
 
-    def unwrap(self, value: Any) -> Any:
-        """Return what plain data, of text that is still being written, says of the value; None: nothing yet."""
-        return value.get(_WRAP) if self.wraps and is_object(value) else value
-
-    def _failure(self, text: str, reason: str, place: str = "") -> OutputParseError:
-        return OutputParseError(reason, text=text, target=self.name, place=place)
-
-    def _decoder(self) -> Callable[[str], Any]:
-        if self.type in _ANY:
-            return _plain
-        decode = _pydantic_decoder(self.type) if holds_pydantic(self.type) else msgspec.json.Decoder(self.type).decode
-        return _unwrapping(decode) if self.wraps else decode
-
-
-def _plain(text: str) -> Any:
-    return codec.loads(text.encode("utf-8", "surrogatepass"))
-
-
-def _pydantic_decoder(type: Any) -> Callable[[str], Any]:
-    from pydantic import TypeAdapter  # noqa: PLC0415 - only for who uses pydantic
-
-    return TypeAdapter(type).validate_json
-
-
-def _unwrapping(decode: Callable[[Any], Any]) -> Callable[[str], Any]:
-    def decode_wrapped(text: str) -> Any:
+    def _parse_wrapped(self, text: str, decode: Callable[[str | bytes], Any]) -> Any:
         try:
             whole = _outer.decode(text)
-        except (msgspec.MsgspecError, UnicodeError):
-            return decode(text)
+        except (msgspec.MsgspecError, UnicodeError) as error:
+            if isinstance(error, msgspec.ValidationError) or not text.lstrip().startswith("{"):
+                return decode(text)  # bare, and perhaps broken
+            raise
         if whole.keys() != {_WRAP}:
             return decode(text)
         try:
             return decode(bytes(whole[_WRAP]))  # as it was written: a Decimal keeps its digits
-        except Exception:
+        except Exception as error:
             with contextlib.suppress(Exception):  # perhaps a bare value that happens to look like this
                 return decode(text)
-            raise
+            if isinstance(error, RecursionError):
+                raise
+            raise self._failure(text, *explain(error, text, inside=_WRAP)) from error
 
-    return decode_wrapped
+    def unwrap(self, value: Any) -> Any:
+        """Return what plain data, of text that is still being written, says of the value; None: nothing yet."""
+        if self.wraps and is_object(value) and (_WRAP in value or not value):
+            return value.get(_WRAP)
+        return value
+
+    def _failure(self, text: str, reason: str, place: str = "") -> OutputParseError:
+        return OutputParseError(reason, text=text, target=self.name, place=place)
+
+    def _decoder(self) -> Callable[[str | bytes], Any]:
+        if self.type in _ANY:
+            return _plain_object if self.type is dict else _plain
+        return _pydantic_decoder(self.type) if holds_pydantic(self.type) else msgspec.json.Decoder(self.type).decode
+
+    def __deepcopy__(self, memo: object) -> OutputType[T]:
+        return self  # it never changes, and decoders can't be copied
+
+
+def _plain(text: str | bytes) -> Any:
+    return codec.loads(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
+
+
+def _plain_object(text: str | bytes) -> dict[str, Any]:
+    value: Any = _plain(text)
+    if not is_object(value):
+        raise TypeError("Expected a JSON object")
+    return value
+
+
+def _pydantic_decoder(type: Any) -> Callable[[str | bytes], Any]:
+    from pydantic import TypeAdapter  # noqa: PLC0415 - only for who uses pydantic
+
+    own: Callable[[str | bytes], Any] | None = getattr(type, "model_validate_json", None)
+    return own or TypeAdapter(type).validate_json
 
 
 def _wrapped(schema: dict[str, Any]) -> dict[str, Any]:
@@ -172,48 +184,49 @@ def _wrapped(schema: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _reason(error: Exception) -> tuple[str, str]:
-    """What an error of msgspec, of pydantic or of the type's own code says, and the place it names."""
-    listed: Any = getattr(error, "errors", None)
-    if callable(listed):
-        try:
-            first: Any = cast("Any", listed)(include_url=False, include_input=False)[0]
-            return first["msg"], "".join(["$", *(_step(step) for step in first["loc"])]) if first["loc"] else ""
-        except Exception:  # noqa: BLE001 - not pydantic's
-            return str(error), ""
-    text = str(error) or type(error).__name__
-    for pattern in (_MISFIT_PLACE, _BROKEN_PLACE):
-        if found := pattern.search(text):
-            return text[: found.start()], found[1]
-    return text, ""
+def is_type_form(value: Any) -> bool:
+    """Whether a value is a class, or says a type as `list[Step]` does; a function is none, nor is an instance."""
+    if isclass(value) or get_origin(value) is not None:
+        return True
+    return value is Any or any(hasattr(value, name) for name in ("__value__", "__supertype__"))
 
 
-def _step(step: Any) -> str:
-    return f"[{step}]" if isinstance(step, int) else f".{step}"
-
-
-def _made(type: Any) -> OutputType[Any]:
-    made: OutputType[Any] = OutputType(type)
+def _made(type: Any, name: str | None, _spelled: str) -> OutputType[Any]:
+    made: OutputType[Any] = OutputType(type, name=name)
     _ = made.schema  # a type that has none is told where it is named, not when the answer is here
     return made
 
 
-_cached = lru_cache(maxsize=1024)(_made)
+_remembered = lru_cache(maxsize=1024)(_made)
 
 
-def _name(type: Any) -> str:
-    """A name for a type: of a class its own, of `list[Step]` "list_Step"."""
+def _cached(type: Any, name: str | None, spelled: str) -> OutputType[Any]:
+    try:
+        hash(type)
+    except TypeError:  # metadata of `Annotated`, say
+        return _made(type, name, spelled)
+    return _remembered(type, name, spelled)
+
+
+def type_name(type: Any) -> str:
+    """Return a name for a type: of a class its own, of `list[Step]` "list_Step"."""
     arguments = get_args(type)
     origin = get_origin(type)
+    if origin is Annotated:
+        return type_name(arguments[0])
     if origin in (Union, UnionType):
-        return "_or_".join(_name(part) for part in arguments)
+        return "_or_".join(type_name(part) for part in arguments)
     if origin is not None:
-        return "_".join([_name(origin), *(_name(part) for part in arguments)])
+        return "_".join([type_name(origin), *(type_name(part) for part in arguments)])
     if type is NoneType:
         return "null"
     return getattr(type, "__name__", None) or str(type)
 
 
-def _valid_name(name: str) -> str:
-    """The name with all that the API refuses replaced (`[A-Za-z0-9_-]`, at most 64 characters)."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:64].strip("_") or "output"
+def valid_name(name: str) -> str:
+    """Return the name with all that the API refuses replaced: outside `[A-Za-z0-9_-]`, or after 64 characters.
+
+    What is valid is not changed; "" is what nothing valid is in.
+    """
+    cleaned = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
+    return (cleaned if cleaned == name else cleaned.strip("_"))[:64]

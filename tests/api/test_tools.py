@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import copy
+import enum
 import functools
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypedDict
+from types import MappingProxyType
+from typing import Annotated, Any, Generic, Literal, NewType, TypedDict, TypeVar
 
 import jsonschema
 import msgspec
 import openai
 import pydantic
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import shared
 
 from openai_async import FunctionTool, OutputParseError, function_tool, pydantic_function_tool
-from openai_async.api.docstring import read_docstring
 from openai_async.api.tools import argument_types
 from openai_async.protocol.codec import dumps
+
+T = TypeVar("T")
 
 
 class City(msgspec.Struct):
@@ -42,6 +49,35 @@ class Weather(pydantic.BaseModel):
 
     city: str
     units: Literal["c", "f"] = "c"
+
+
+class Silent(pydantic.BaseModel):
+    city: str
+
+
+class Described(pydantic.BaseModel):
+    """Described(x) is how this docstring begins."""
+
+    city: str = pydantic.Field(description="a city")
+    near: Weather | None = pydantic.Field(None, description="another")
+    at: Silent = pydantic.Field(description="inlined")
+
+
+class GenericModel(pydantic.BaseModel, Generic[T]):
+    """Any item."""
+
+    item: T
+
+
+class Box(msgspec.Struct, Generic[T]):
+    """A box."""
+
+    item: T
+
+
+class Unit(enum.Enum):
+    C = "c"
+    F = "f"
 
 
 async def get_weather(
@@ -101,7 +137,9 @@ def test_bound_arguments() -> None:
 
     def mixed(city: City, weather: Weather) -> None: ...
 
-    with pytest.raises(TypeError, match="structs in pydantic's types"):
+    with pytest.raises(
+        TypeError, match=r"parameters of mixed\(\) can't be described together.*structs in pydantic's types"
+    ):
         function_tool(mixed)
     for text in ("{", '{"city": 1}', "{}", "[]"):
         with pytest.raises(OutputParseError, match="plan") as caught:
@@ -180,14 +218,96 @@ def test_functions_that_are_no_tools(source: str, told: str) -> None:
         function_tool(space["f"])
 
 
-def test_names_that_are_no_names() -> None:
-    """A name that the API refuses is refused here."""
-    with pytest.raises(TypeError, match="1 to 64"):
-        function_tool(lambda: None)
-    with pytest.raises(TypeError, match="1 to 64"):
-        function_tool(City, name="a city")
+def test_a_function_with_everything() -> None:
+    """Enum members, objects and lists are defaults as well, described once and for all, and JSON."""
+
+    def plan(
+        unit: Unit = Unit.C,
+        city: City = City("Rome"),  # noqa: B008 - as users write it
+        limit: float = float("inf"),
+        tags: dict[str, int] | None = None,
+        pair: tuple[int, int] = (1, 2),
+    ) -> None:
+        """Plan.
+
+        Args:
+            city: where
+        """
+
+    tool = function_tool(plan)
+    properties = tool["function"]["parameters"]["properties"]
+    assert properties["unit"] == {"default": "c", "title": "Unit", "enum": ["c", "f"], "type": "string"}
+    assert properties["city"]["default"] == {"name": "Rome", "size": 0}
+    assert properties["city"]["description"] == "where"
+    assert properties["limit"] == {"type": "number"}
+    assert properties["pair"]["default"] == [1, 2]
+    assert all("default" not in properties[name] for name in ("limit", "tags"))
+    dumps(tool)
+    dumps(function_tool(plan, strict=False))
+    assert tool.bind('{"unit": "f"}') == {"unit": Unit.F}
+
+
+def test_fields_of_pydantic() -> None:
+    """A parameter may be annotated as pydantic's are: the model is told, and the value is checked."""
+
+    def find(
+        city: Annotated[str, pydantic.Field(description="a city", min_length=2)], at: Weather | None = None
+    ) -> None: ...
+
+    def search(city: Annotated[str, pydantic.Field(description="a city")], at: City) -> None: ...
+
+    properties = function_tool(find)["function"]["parameters"]["properties"]
+    assert properties["city"] == {"description": "a city", "title": "City", "type": "string"}
+    assert function_tool(find).bind('{"city": "Rome", "at": {"city": "a"}}')["at"] == Weather(city="a")
+    with pytest.raises(OutputParseError, match=r"at least 2 characters at \$\.city"):
+        function_tool(find).bind('{"city": "R"}')
+    assert function_tool(search)["function"]["parameters"]["properties"]["city"]["description"] == "a city"
+    assert function_tool(search).bind('{"city": "R", "at": {"name": "a"}}')["at"] == City("a")
+
+
+def test_no_arguments() -> None:
+    """A model that writes nothing gives no arguments; if some are missing, that is what the error says of its text."""
+
+    def nothing() -> None: ...
+
+    assert function_tool(nothing).bind("") == function_tool(nothing).bind(" \n") == {}
+    with pytest.raises(OutputParseError, match="city") as caught:
+        function_tool(get_weather).bind("")
+    assert caught.value.text == ""
+
+
+def test_copies() -> None:
+    """A tool can be copied, as whole requests sometimes are."""
+    tool = function_tool(get_weather)
+    tool.bind('{"city": "Rome"}')
+    for twin in (copy.copy(tool), copy.deepcopy(tool)):
+        assert isinstance(twin, FunctionTool)
+        assert (twin, twin.output, twin.function) == (tool, tool.output, get_weather)
+
+
+def test_names() -> None:
+    """A name is made valid if it is Python's, and refused if it is given or nothing is left of it."""
+
+    def x(x: int) -> None: ...
+
+    x.__name__ = "größe"
+    assert function_tool(x).name == "gr_e"
+    x.__name__ = "x" * 70
+    assert function_tool(x).name == "x" * 64
+    x.__name__ = "天気"
+    for wrong, name in ((x, None), (lambda: None, None), (City, "a city"), (City, "x" * 65), (City, "")):
+        with pytest.raises(TypeError, match="1 to 64"):
+            function_tool(wrong, name=name)
+    assert function_tool(lambda: None, name="nothing").name == "nothing"
+
+
+def test_no_tools() -> None:
+    """What is neither a function nor the type of an object is no tool."""
     with pytest.raises(TypeError, match="function or a type"):
         function_tool(3)  # type: ignore[call-overload]
+    for wrong in (list[int], int, City | None, NewType("Count", int)):
+        with pytest.raises(TypeError, match="arguments of a tool are an object"):
+            function_tool(wrong)
 
 
 @pytest.mark.parametrize("type", [City, Point, Place, Weather])
@@ -201,17 +321,73 @@ def test_types(type: Any) -> None:
     assert tool.output.parse(text) == type(**msgspec.json.decode(text))
     with pytest.raises(TypeError, match="no function"):
         tool()
-    with pytest.raises(TypeError, match="object"):
-        function_tool(int)
 
 
-@pytest.mark.parametrize("options", [{}, {"name": "other"}, {"description": "d"}])
-def test_pydantic_function_tool(options: Any) -> None:
-    """It makes the dict that the official SDK's helper makes."""
-    tool = pydantic_function_tool(Weather, **options)
+def test_generic_types() -> None:
+    """A generic type with its arguments is one."""
+    for type, name in ((Box[City], "Box_City"), (GenericModel[int], "GenericModel_int")):
+        tool = function_tool(type)
+        assert tool.name == name
+        assert pydantic_function_tool(type).name == name
+    assert function_tool(Box[City])["function"]["description"] == "A box."
+    assert function_tool(Box[City], description="d")["function"]["description"] == "d"
+    assert function_tool(Box[City]).output.parse('{"item": {"name": "a"}}') == Box(City("a"))
+    assert "description" not in pydantic_function_tool(Point)["function"]
+    assert function_tool(NewType("Town", City)).output.parse('{"name": "a"}') == City("a")
+
+
+@pytest.mark.parametrize("model", [Weather, Silent, Described])
+@pytest.mark.parametrize("options", [{}, {"name": "other"}, {"description": "d"}, {"description": ""}])
+def test_pydantic_function_tool(model: Any, options: Any) -> None:
+    """It makes the dict that the official SDK's helper makes, to the order of its keys."""
+    tool = pydantic_function_tool(model, **options)
     assert isinstance(tool, FunctionTool)
-    assert tool == openai.pydantic_function_tool(Weather, **options)
-    assert tool.model is Weather
+    assert dumps(tool) == dumps(openai.pydantic_function_tool(model, **options))
+    assert tool.model is model
+
+
+@shared.needs("recordings")
+def test_recorded_requests() -> None:
+    """The tools of the official client's recorded requests."""
+
+    class GetWeatherArgs(pydantic.BaseModel):
+        city: str
+        country: str
+        units: Literal["c", "f"] = "c"
+
+    class GetStockPrice(pydantic.BaseModel):
+        ticker: str
+        exchange: str
+
+    def recorded(name: str) -> bytes:
+        return dumps(shared.load(f"recordings/{name}.request.json")["tools"])
+
+    assert dumps([pydantic_function_tool(GetWeatherArgs)]) == recorded("pyparse_pydantic_tool")
+    GetWeatherArgs.__doc__ = "Get the temperature for the given country/city combo"
+    GetWeatherArgs.model_rebuild(force=True)
+    price = pydantic_function_tool(
+        GetStockPrice, name="get_stock_price", description="Fetch the latest price for a given ticker"
+    )
+    assert dumps([pydantic_function_tool(GetWeatherArgs), price]) == recorded("py_parse_multiple_pydantic_tools")
+
+
+ARGUMENTS = st.fixed_dictionaries(
+    {"city": st.text()},
+    optional={
+        "at": st.none() | st.builds(City, st.text(), st.integers(-(2**63), 2**63 - 1)),
+        "unit": st.sampled_from("cf"),
+        "places": st.lists(st.builds(Point, st.integers(-(2**63), 2**63 - 1)), max_size=3),
+    },
+)
+
+
+@given(arguments=ARGUMENTS)
+def test_round_trip(arguments: dict[str, Any]) -> None:
+    """Arguments that are encoded are bound to equal ones; with a schema that is not strict they may be left out."""
+    tool = function_tool(get_weather, strict=False)
+    text = msgspec.json.encode(arguments).decode()
+    jsonschema.validate(msgspec.json.decode(text), tool["function"]["parameters"])
+    assert tool.bind(text) == arguments
 
 
 def test_argument_types() -> None:
@@ -224,30 +400,14 @@ def test_argument_types() -> None:
         {"type": "function", "function": plain},
         {"type": "custom", "custom": {"name": "custom"}},
         {"type": "function"},
+        MappingProxyType({"function": MappingProxyType({"name": "mapping", "strict": True})}),
+        function_tool(City, strict=False),
+        "no tool",
     ]
     types = argument_types(tools)
-    assert types.keys() == {"ours", "theirs", "strict"}
+    assert types.keys() == {"ours", "theirs", "strict", "mapping", "City"}
+    assert types["theirs"] is argument_types(tools)["theirs"]
     assert types["ours"].parse('{"city": "a"}') == types["theirs"].parse('{"city": "a"}') == Weather(city="a")
     assert types["strict"].parse('{"city": "a"}') == {"city": "a"}
     with pytest.raises(OutputParseError, match="strict"):
         types["strict"].parse("{")
-
-
-@pytest.mark.parametrize(
-    ("text", "description", "parameters"),
-    [
-        (None, "", {}),
-        ("Sum.", "Sum.", {}),
-        ("Sum.\n\nArgs:\n    a: first\n    *b (int): second,\n        third\n\nReturns:\n    x: y", "Sum.",
-         {"a": "first", "b": "second, third"}),
-        ("Sum.\n\nParameters\n----------\na : int\n    first\nb, c\n    second\n\nReturns\n-------\nint\n    d", "Sum.",
-         {"a": "first", "b": "second", "c": "second"}),
-        ("Sum.\n\n:param a: first\n    second\n:param int b: third\n:returns: x", "Sum.",
-         {"a": "first second", "b": "third"}),
-        ("Sum.\n\nReturns:\n    a: b", "Sum.", {}),
-        ("Note: not a section.\n\nMore.", "Note: not a section.\n\nMore.", {}),
-    ],
-)  # fmt: skip
-def test_docstrings(text: str | None, description: str, parameters: dict[str, str]) -> None:
-    """The three usual styles are read; what is none of them is description."""
-    assert read_docstring(text) == (description, parameters)
