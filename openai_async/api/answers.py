@@ -19,7 +19,7 @@ from openai_async.types.model import Model, Response
 
 from .response import ResponseInfo, not_an_answer
 
-__all__ = ["cast_answer", "caster_of", "raise_error", "read_completion", "read_model"]
+__all__ = ["caster_of", "json_of", "payload_of", "raise_error", "read_completion", "read_model"]
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Response)
@@ -66,11 +66,6 @@ def read_model(cls: type[R], body: bytes, info: ResponseInfo) -> R:
     return answer
 
 
-def cast_answer(to: Any, body: bytes, info: ResponseInfo) -> Any:
-    """Return `body` as the type that the user wants; see `caster_of`, whose errors it raises, too."""
-    return caster_of(to)(body, info)
-
-
 def caster_of(to: Any) -> Callable[[bytes, ResponseInfo], Any]:
     """Return what makes of a body and its response the type that the user wants.
 
@@ -88,24 +83,43 @@ def caster_of(to: Any) -> Callable[[bytes, ResponseInfo], Any]:
     if to is str:
         return lambda body, _info: body.decode("utf-8", "replace")
     if to in _PLAIN:
-        return _payload
+        return payload_of
     if isinstance(to, type) and issubclass(to, Model):
         return partial(_cast_to_model, to)
     return partial(_cast_strictly, OutputType.of(to))
 
 
-def _payload(body: bytes, info: ResponseInfo) -> Any:
+def json_of(body: bytes, info: ResponseInfo, *, expected: str = "JSON") -> Any:
+    """Return a body as plain data.
+
+    Args:
+        body: As it came.
+        info: Of the response.
+        expected: What the body is to be, for the error.
+
+    Raises:
+        APIResponseValidationError: It is no JSON.
+    """
     try:
-        payload = codec.loads(body)
+        return codec.loads(body)
     except ValueError as error:
-        raise not_an_answer(info, body, "JSON") from error
+        raise not_an_answer(info, body, expected) from error
+
+
+def payload_of(body: bytes, info: ResponseInfo, *, expected: str = "JSON") -> Any:
+    """Return a body as plain data, as `json_of`.
+
+    Raises:
+        APIError: It is an error; or, as an `APIResponseValidationError`, no JSON.
+    """
+    payload = json_of(body, info, expected=expected)
     if is_object(payload):
         raise_error(payload, info)
     return payload
 
 
 def _cast_to_model(cls: type[Model], body: bytes, info: ResponseInfo) -> Model:
-    payload = _payload(body, info)
+    payload = payload_of(body, info)
     if not is_object(payload):
         raise not_an_answer(info, body, f"a {cls.__name__} in JSON")
     answer = cls.from_dict(payload)
@@ -115,7 +129,7 @@ def _cast_to_model(cls: type[Model], body: bytes, info: ResponseInfo) -> Model:
 
 
 def _cast_strictly(output: OutputType[Any], body: bytes, info: ResponseInfo) -> Any:
-    payload = _payload(body, info)
+    payload = payload_of(body, info)
     try:
         return output.parse(body.decode("utf-8", "replace"))
     except OutputParseError as error:

@@ -12,13 +12,12 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar, cast
 import msgspec
 
 from openai_async.errors import APIResponseValidationError, StreamStateError
-from openai_async.protocol import codec
 from openai_async.types.json import is_array, is_object
 from openai_async.types.model import Model, Response
 from openai_async.types.options import RequestOptions
 from openai_async.types.shared import Unlisted
 
-from .answers import raise_error
+from .answers import payload_of
 from .call import Call
 from .request import Sender
 from .response import ResponseInfo, not_an_answer
@@ -200,17 +199,14 @@ class Listing(Generic[Item]):
         Raises:
             APIError: It is an error, or no page.
         """
-        try:
-            payload = codec.loads(body)
-        except ValueError as error:
-            raise not_an_answer(info, body, "a page of a list in JSON") from error
+        expected = "a page of a list in JSON"
+        payload = payload_of(body, info, expected=expected)
         if is_object(payload):
-            raise_error(payload, info)
             items: object = payload.pop("data", ...)
             items = [] if items is None else items
             if is_array(items) and all(map(is_object, items)):
                 return self._page(payload, items, info, trail)
-        raise not_an_answer(info, body, "a page of a list in JSON")
+        raise not_an_answer(info, body, expected)
 
     def _page(
         self, head: dict[str, Any], items: list[Any], info: ResponseInfo, trail: _Trail | None

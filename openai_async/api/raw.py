@@ -11,16 +11,15 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar, overload
 
 from openai_async.errors import StreamStateError
-from openai_async.protocol import codec
 from openai_async.transport.limits import RateLimitInfo
 from openai_async.transport.redaction import redacted
 from openai_async.transport.timer import Timer
 
-from .answers import caster_of
+from .answers import caster_of, json_of
 from .request import Plan
-from .response import ResponseInfo, not_an_answer
+from .response import ResponseInfo
 
-__all__ = ["RawResponse", "ResponseHead", "json_of"]
+__all__ = ["RawResponse", "ResponseHead"]
 
 T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
@@ -127,7 +126,7 @@ class RawResponse(ResponseHead, Generic[T_co]):
             StreamStateError: The answer is a stream.
         """
         with redacted(self.secrets):
-            return json_of(self._info, self.content)
+            return json_of(self.content, self._info)
 
     @overload
     def parse(self) -> T_co: ...
@@ -157,15 +156,3 @@ class RawResponse(ResponseHead, Generic[T_co]):
         if self._body is None:
             answer: Any = self._read()
             await answer.aclose()
-
-
-def json_of(info: ResponseInfo, body: bytes) -> Any:
-    """Return a body as plain data.
-
-    Raises:
-        APIResponseValidationError: It is no JSON.
-    """
-    try:
-        return codec.loads(body)
-    except ValueError as error:
-        raise not_an_answer(info, body, "JSON") from error

@@ -118,10 +118,7 @@ class StreamSending(Generic[T]):
     async def streamed(self) -> StreamedResponse[T]:
         """Send it and return the response when its head is here."""
 
-        async def open_stream(response: Response, timer: Timer) -> T:
-            return self._wrap(await self._open(response, timer))
-
         async def accept(response: Response, timer: Timer) -> StreamedResponse[T]:
-            return StreamedResponse(self._plan, response, timer, open=open_stream)
+            return StreamedResponse(self._plan, response, timer, open=self._open, wrap=self._wrap)
 
         return await self._client._send(self._plan, accept)

@@ -18,9 +18,10 @@ from openai_async.transport.message import Response
 from openai_async.transport.redaction import redact, redacted
 from openai_async.transport.timer import Timer
 
-from .answers import caster_of
+from .answers import caster_of, json_of
 from .opening import BODY_SIZE
-from .raw import ResponseHead, json_of
+from .raw import ResponseHead
+from .reader import ChunkReader
 from .request import Plan
 from .response import ResponseInfo
 
@@ -40,8 +41,9 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
         plan: Of the request.
         response: Its body not read yet.
         timer: Of the call; its limits hold while the body is waited for.
-        read: What a whole body means.
-        open: Makes the stream of a response; None: the answer is no stream.
+        read: What a whole body means; None: the answer is a stream.
+        open: Of a stream: makes the reader of a response.
+        wrap: Of a stream: makes the stream for the user of its reader.
     """
 
     def __init__(
@@ -51,14 +53,17 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
         timer: Timer,
         *,
         read: Callable[[bytes, ResponseInfo], T_co] | None = None,
-        open: Callable[[Response, Timer], Awaitable[T_co]] | None = None,
+        open: Callable[[Response, Timer], Awaitable[ChunkReader]] | None = None,
+        wrap: Callable[[ChunkReader], T_co] | None = None,
     ) -> None:
         super().__init__(plan, ResponseInfo.of(response, timer), timer)
         self._response = response
         self._read_answer = read
         self._open = open
+        self._wrap = wrap
         self._begun = False
-        self._answer: Any = None  # a stream that parse() opened
+        self._reader: ChunkReader | None = None  # of the stream that parse() opened
+        self._stream: T_co | None = None
         self._body: bytes | None = None
         self._is_closed = False
         timer.pause()  # time that the user takes is not the server's silence
@@ -66,7 +71,7 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
     @property
     def is_closed(self) -> bool:
         """Whether the body was read to its end, or given up."""
-        return self._is_closed or (self._answer is not None and self._answer._reader.over)
+        return self._is_closed or (self._reader is not None and self._reader.over)
 
     @overload
     async def parse(self) -> T_co: ...
@@ -88,12 +93,15 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
             body = await self.read()
             with redacted(self.secrets):
                 return cast(body, self._info)
-        if self._answer is None:
+        if self._reader is None:
             self._begin()
-            assert self._open is not None  # there is one of the two
+            assert self._open is not None  # without `read`, the answer is a stream
+            assert self._wrap is not None
             self._timer.resume()
-            self._answer = await self._guarded(self._open(self._response, self._timer))
-        return self._answer
+            self._reader = await self._guarded(self._open(self._response, self._timer))
+            self._reader.secrets = self.secrets
+            self._stream = self._wrap(self._reader)
+        return self._stream
 
     async def read(self) -> bytes:
         """Return the whole body, as often as it is asked for.
@@ -126,7 +134,7 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
         """
         body = await self.read()
         with redacted(self.secrets):
-            return json_of(self._info, body)
+            return json_of(body, self._info)
 
     async def iter_bytes(self, chunk_size: int | None = None) -> AsyncGenerator[bytes]:
         """Yield the body as it arrives, decompressed.
@@ -182,8 +190,8 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
 
     async def aclose(self) -> None:
         """Close the response; the server sees the connection go away if the body was not at its end. Harmless twice."""
-        if self._answer is not None:
-            await self._answer.aclose()
+        if self._reader is not None:
+            self._reader.abort()
         self._close()
 
     close = aclose
@@ -197,7 +205,7 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
         await self.aclose()
 
     def __del__(self) -> None:
-        if getattr(self, "_is_closed", True) or self._answer is not None:
+        if getattr(self, "_is_closed", True) or self._reader is not None:
             return
         warnings.warn(f"{self!r} was neither read to its end nor closed", ResourceWarning, stacklevel=2, source=self)
         self._close()

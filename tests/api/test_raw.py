@@ -310,6 +310,17 @@ async def test_errors_of_bodies_show_no_key() -> None:
         assert "secret-key" not in f"{caught.value} {caught.value.body}"
 
 
+async def test_errors_of_opened_streams_show_no_key() -> None:
+    """Nor does an error in the stream that a response with an unread body was opened as."""
+    failing = event(chunk("a")) + event({"error": {"message": "bad key secret-key", "code": 500}})
+    response = ScriptedResponse(failing, headers=EVENT_STREAM)
+    async with ask(client(response), stream=True).streamed() as streamed:
+        stream = await streamed.parse()
+        with pytest.raises(InternalServerError) as caught:
+            await stream.final()
+    assert "secret-key" not in f"{caught.value} {caught.value.body}"
+
+
 async def test_answers_can_be_parsed_again() -> None:
     """A body that parse() read is there for a second parse(), for read() and json(); a stream stays the same."""
     async with ask(client(scripted(BODY))).streamed() as streamed:

@@ -15,7 +15,7 @@ from msgspec import UNSET
 from openai_async.api.signature import Parameter, read_signature
 
 if TYPE_CHECKING:
-    from elsewhere import Unknown  # type: ignore[import-not-found]
+    from elsewhere import Unknown  # type: ignore[import-not-found]  # as the test wants it
 
 
 class Unit(enum.Enum):
@@ -191,7 +191,7 @@ class Wrong:
     def unresolved(x: Unknown) -> None: ...
 
     @staticmethod
-    def dotted(x: math.nothing) -> None: ...  # type: ignore[name-defined]
+    def dotted(x: math.nothing) -> None: ...  # type: ignore[name-defined]  # what the test is about
 
     @staticmethod
     def positional(x: int, /) -> None: ...
@@ -203,7 +203,7 @@ class Wrong:
     def named(**x: int) -> None: ...
 
     @staticmethod
-    def bare(x, y: int) -> None: ...  # type: ignore[no-untyped-def]
+    def bare(x, y: int) -> None: ...  # type: ignore[no-untyped-def]  # what the test is about
 
 
 @pytest.mark.parametrize(

@@ -304,7 +304,7 @@ def test_names() -> None:
 def test_no_tools() -> None:
     """What is neither a function nor the type of an object is no tool."""
     with pytest.raises(TypeError, match="function or a type"):
-        function_tool(3)  # type: ignore[call-overload]
+        function_tool(3)  # type: ignore[call-overload]  # no tool
     for wrong in (list[int], int, City | None, NewType("Count", int)):
         with pytest.raises(TypeError, match="arguments of a tool are an object"):
             function_tool(wrong)

@@ -165,7 +165,7 @@ async def test_parallel_calls() -> None:
     async with serve(Script([calls], repeat=True)) as url, client(url) as api:
         for answer in await both(api, messages=WEATHER):
             made = answer.choices[0].message.tool_calls or []
-            assert [(call.id, call.function.name, json.loads(call.function.arguments)) for call in made] == [  # type: ignore[union-attr]
+            assert [(call.id, call.function.name, json.loads(call.function.arguments)) for call in made] == [  # type: ignore[union-attr]  # all are functions
                 ("c1", "one", {"a": 1}),
                 ("c2", "two", {"b": [1, 2]}),
             ]

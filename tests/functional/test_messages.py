@@ -186,7 +186,7 @@ async def test_misspelt_parameter() -> None:
     """A parameter that does not exist."""
     client = AsyncOpenAI(api_key=KEY)
     with pytest.raises(TypeError) as caught:
-        client.chat.completions.create(model="m", messages=MESSAGES, temprature=0)  # type: ignore[call-overload]
+        client.chat.completions.create(model="m", messages=MESSAGES, temprature=0)  # type: ignore[call-overload]  # misspelt
 
     assert str(caught.value) == (
         "create() got an unexpected keyword argument 'temprature'; did you mean 'temperature'?"

@@ -187,7 +187,7 @@ def test_names(type: Any, name: str) -> None:
     ("type", "text", "value"),
     [
         (Step, '{"text": "a"}', Step("a")),
-        (Point, ' {"x": 1, "at": "2026-01-02T03:04:05"}\n', Point(1, datetime(2026, 1, 2, 3, 4, 5))),  # noqa: DTZ001
+        (Point, ' {"x": 1, "at": "2026-01-02T03:04:05"}\n', Point(1, datetime(2026, 1, 2, 3, 4, 5))),  # noqa: DTZ001 - the text has no zone
         (Place, '{"city": "Rome"}', {"city": "Rome"}),
         (Model, '{"name": "a", "tags": ["b"]}', Model(name="a", tags=["b"])),
         (list[Step], '{"value": [{"text": "a"}]}', [Step("a")]),

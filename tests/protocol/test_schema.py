@@ -213,7 +213,7 @@ class Unmade:
 
 @dataclass
 class Broken:
-    x: sys.nothing  # type: ignore[name-defined]
+    x: sys.nothing  # type: ignore[name-defined]  # what the test is about
 
 
 @dataclass

@@ -52,7 +52,7 @@ def official(schema: dict[str, Any]) -> Any:
     """What the official SDK makes of a schema; None: it never ends."""
     whole = copy.deepcopy(schema)
     try:
-        return _ensure_strict_json_schema(whole, path=(), root=whole)  # type: ignore[arg-type]
+        return _ensure_strict_json_schema(whole, path=(), root=whole)  # type: ignore[arg-type]  # private to the official SDK
     except RecursionError:
         return None
 

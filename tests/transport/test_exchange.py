@@ -416,7 +416,7 @@ class TestCancelling:
 def _alarms() -> list[asyncio.TimerHandle]:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, asyncio.SelectorEventLoop)
-    return [handle for handle in loop._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]
+    return [handle for handle in loop._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]  # private to asyncio
 
 
 def test_alarm_is_gone_after_the_answer() -> None:

@@ -447,7 +447,7 @@ async def test_limits_follow_the_request() -> None:
 
             def enter(self, phase: str) -> None:  # type: ignore[override]  # any phase
                 phases.append(phase)
-                super().enter(phase)  # type: ignore[arg-type]
+                super().enter(phase)  # type: ignore[arg-type]  # a str is all the test has
 
         watched = Watched(NO_LIMIT)
         watched.begin_attempt()
