@@ -95,8 +95,9 @@ class ChatStream(Generic[Item]):
         """Return an iterator of the object that choice 0 writes, while it is being written.
 
         Objects are of type `T`, made without its validators; what has not come yet is None, in a TypedDict absent.
-        They only ever grow: text by its end, lists by items, and numbers show once they are whole. The last one is
-        the whole object, validated; it is raised what `parse` raises where there is none.
+        They only ever grow: text by its end, lists by items, and numbers show once they are whole. Parts that are
+        whole are shared between them: don't change them. The last one is the whole object, validated; it is raised
+        what `parse` raises where there is none.
 
         Args:
             type: As `response_format` of `parse` takes it.

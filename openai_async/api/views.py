@@ -11,7 +11,7 @@ from typing import Any, Generic, Self, TypeVar, cast
 
 from openai_async.errors import APIError, OpenAIError
 from openai_async.protocol.chunks import DONE, ChunkDecoder
-from openai_async.protocol.draft import draft
+from openai_async.protocol.draft import Memory, draft
 from openai_async.protocol.output import OutputType
 from openai_async.protocol.parsing import ResponseParser
 from openai_async.protocol.partial import PartialText
@@ -136,6 +136,7 @@ class PartialIterator(Generic[T]):
         self._output = output
         self._partial: PartialText | None = None  # None: no content came
         self._length = 0
+        self._memory = Memory()
         self._shown: Any = None  # the plain data of the object handed out last
         self._ended = False
 
@@ -162,7 +163,7 @@ class PartialIterator(Generic[T]):
             value = self._value()
             if value is not None and value != self._shown:
                 self._shown = value
-                return cast("T", draft(self._output.type, value))
+                return cast("T", draft(self._output.type, value, self._memory))
         raise StopAsyncIteration
 
     def _value(self) -> Any:

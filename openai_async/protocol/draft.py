@@ -30,6 +30,7 @@ from .drafting.plans import (
     Entries,
     Integer,
     Items,
+    Memory,
     Plan,
     Positions,
     Real,
@@ -38,16 +39,16 @@ from .drafting.plans import (
 )
 from .drafting.records import Choice, Field, Record, Reference, Wrapped
 
-__all__ = ["draft"]
+__all__ = ["Memory", "draft"]
 
 T = TypeVar("T")
 
 
 @overload
-def draft(type: type[T], value: Any) -> T | None: ...
+def draft(type: type[T], value: Any, memory: Memory | None = None) -> T | None: ...
 @overload
-def draft(type: Any, value: Any) -> Any: ...
-def draft(type: Any, value: Any) -> Any:
+def draft(type: Any, value: Any, memory: Memory | None = None) -> Any: ...
+def draft(type: Any, value: Any, memory: Memory | None = None) -> Any:
     """Return the unfinished object of a type that a value says.
 
     While a text grows that will fit the type, drafts only gain: what is None gets a value, once; strings and lists grow
@@ -60,6 +61,8 @@ def draft(type: Any, value: Any) -> Any:
         type: Structs of msgspec, dataclasses, TypedDicts, named tuples, pydantic models and dataclasses, what can be made
             of them with list, tuple, set, dict and unions, and Any. What is of another type is None.
         value: Plain data, in which what is unfinished is marked.
+        memory: What was drawn of the same text before, of the same type: parts that are whole are then drawn once, and
+            shared between drafts. None: nothing was.
 
     Returns:
         The object; None: nothing has come, or nothing that fits.
@@ -69,7 +72,7 @@ def draft(type: Any, value: Any) -> Any:
     except TypeError:  # it can't be hashed: there is an `Annotated` in it, with something that can't
         plan = _Planner().plan(type)
     try:
-        drawn = plan.draw(value)
+        drawn = plan.draw(value, memory)
     except RecursionError:  # whoever called us left no room for 128 levels
         return None
     return None if drawn is MISSING else drawn

@@ -23,7 +23,8 @@ import typing_extensions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openai_async.protocol.draft import draft
+from openai_async.protocol.draft import Memory, draft
+from openai_async.protocol.drafting.records import Record
 from openai_async.protocol.partial import PartialJSON
 from openai_async.protocol.schema import holds_pydantic
 
@@ -204,12 +205,12 @@ FEW = Literal["red", 12, True, None]  # noqa: PYI061 - null is one of them, not 
 Many = typing_extensions.TypeAliasType("Many", dict[str, list[T]] | None, type_params=(T,))
 
 
-def drafts(type, text):
+def drafts(type, text, memory=None):
     """The drafts at every character of a text; the last one is of all of it."""
     reader = PartialJSON()
     for character in text:
         reader.feed(character)
-        yield draft(type, reader.value(monotonic=True))
+        yield draft(type, reader.value(monotonic=True), memory)
 
 
 def whole(type, text):
@@ -625,6 +626,30 @@ def test_growing(case, ascii_only):
     last = seen[-1][0]
     assert same(last, strictly(type, text))
     assert all(same(drawn, twin) for drawn, twin in seen)
+    remembered = list(drafts(type, text, Memory()))
+    assert all(same(drawn, twin) for drawn, (_, twin) in zip(remembered, seen, strict=True))
+
+
+def test_remembered_parts():
+    """With a memory, what is whole is drawn once: the number of objects made is that of the text's."""
+    made = []
+
+    class Counted(msgspec.Struct):
+        number: int
+        inner: list[dict[str, int]] = []
+
+    def counting(plan, value, memory=None):
+        made.append(value)
+        return draw(plan, value, memory)
+
+    text = json.dumps([{"number": number, "inner": [{"a": 1}, {"b": 2}]} for number in range(50)])
+    draw = Record.draw
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Record, "draw", counting)
+        seen = list(drafts(list[Counted], text, Memory()))
+    assert sum(type(value) is dict for value in made) == 50
+    assert seen[-1] == msgspec.json.decode(text, type=list[Counted])
+    assert all(first is last for first, last in zip(seen[-2], seen[-1], strict=True))
 
 
 @given(type=st.sampled_from([*FITTING, Guarded, GuardedData, GuardedModel]), value=ANYTHING, data=st.data())

@@ -25,6 +25,7 @@ __all__ = [
     "Entries",
     "Integer",
     "Items",
+    "Memory",
     "Plan",
     "Positions",
     "Real",
@@ -38,6 +39,52 @@ MISSING: Final[Any] = object()  # where there is no draft; None is one
 ALL_KINDS: Final[frozenset[type]] = frozenset({str, int, float, bool, NoneType, list, dict})
 _SCALARS: Final = ALL_KINDS - {list, dict}
 _UNFINISHED: Final[dict[Any, type]] = {UnfinishedString: str, UnfinishedArray: list, UnfinishedObject: dict}
+
+
+class Memory:
+    """What was drawn of one text that grows: a part that is whole is drawn once, however often the text is looked at.
+
+    Parts are known by their identity, which `PartialJSON` keeps: they are held here, so that it stays theirs.
+    """
+
+    def __init__(self) -> None:
+        self._parts: dict[tuple[Plan, int], tuple[Any, Any]] = {}
+        self._arrays: dict[tuple[Plan, int], tuple[Any, list[Any]]] = {}
+
+    def part(self, plan: Plan, value: Any) -> Any:
+        """Return the draft of a member of a container."""
+        if not _is_whole_container(value):
+            return plan.draw(value, self)
+        place = (plan, id(value))
+        known = self._parts.get(place)
+        if known is None:
+            known = self._parts[place] = value, plan.draw(value, self)
+        return known[1]
+
+    def items(self, plan: Plan, array: list[Any]) -> list[Any]:
+        """Return the drafts of an array's items, in a list of the caller's own; of all but the last, None for MISSING.
+
+        An array that grows is known by its first item, if that is a container and whole: then all but the last item
+        were whole when they were drawn, and are copied at once.
+        """
+        before = len(array) - 1
+        if before < 0:
+            return []
+        first: Any = array[0]
+        drawn: list[Any] = []
+        if _is_whole_container(first):
+            drawn = self._arrays.setdefault((plan, id(first)), (first, drawn))[1]
+        drawn.extend([_or_none(self.part(plan, item)) for item in array[len(drawn) : before]])
+        return [*drawn[:before], self.part(plan, array[-1])]
+
+
+def _is_whole_container(value: Any) -> bool:
+    kind = cast("Any", type(value))  # those that are unfinished have a type of their own
+    return kind is dict or kind is list
+
+
+def _or_none(draft: Any) -> Any:
+    return None if draft is MISSING else draft
 
 
 def kind_of(value: Any) -> Any:
@@ -55,7 +102,7 @@ class Plan:
 
     kinds: frozenset[type] = frozenset()
 
-    def draw(self, value: Any) -> Any:  # noqa: ARG002 - the plans to come use it
+    def draw(self, value: Any, memory: Memory | None = None) -> Any:  # noqa: ARG002 - containers use them
         """Return the draft of any value."""
         return MISSING
 
@@ -81,7 +128,7 @@ class Scalar(Plan):
     def __init__(self, kind: type) -> None:
         self.kinds: frozenset[type] = frozenset({kind})
 
-    def draw(self, value: Any) -> Any:
+    def draw(self, value: Any, memory: Memory | None = None) -> Any:  # noqa: ARG002 - containers use it
         """Return the value."""
         return value if type(value) in self.kinds else MISSING
 
@@ -91,7 +138,7 @@ class Text(Plan):
 
     kinds: frozenset[type] = frozenset({str})
 
-    def draw(self, value: Any) -> Any:
+    def draw(self, value: Any, memory: Memory | None = None) -> Any:  # noqa: ARG002 - containers use it
         """Return the string, unmarked."""
         return str(value) if isinstance(value, str) else MISSING
 
@@ -101,7 +148,7 @@ class Integer(Plan):
 
     kinds: frozenset[type] = frozenset({int, float})
 
-    def draw(self, value: Any) -> Any:
+    def draw(self, value: Any, memory: Memory | None = None) -> Any:  # noqa: ARG002 - containers use it
         """Return the integer."""
         if type(value) is int:
             return value
@@ -113,7 +160,7 @@ class Real(Plan):
 
     kinds: frozenset[type] = frozenset({int, float})
 
-    def draw(self, value: Any) -> Any:
+    def draw(self, value: Any, memory: Memory | None = None) -> Any:  # noqa: ARG002 - containers use it
         """Return the float."""
         if type(value) not in self.kinds:
             return MISSING
@@ -133,7 +180,7 @@ class Constants(Plan):
         self._enum = enum
         self.kinds: frozenset[type] = frozenset(kind for kind, _ in self._members)
 
-    def draw(self, value: Any) -> Any:
+    def draw(self, value: Any, memory: Memory | None = None) -> Any:  # noqa: ARG002 - containers use it
         """Return the member of that value."""
         if type(value) not in self.kinds:
             return MISSING
@@ -154,7 +201,7 @@ class Converted(Plan):
         self._strict = strict
         self.kinds: frozenset[type] = frozenset(kinds)
 
-    def draw(self, value: Any) -> Any:
+    def draw(self, value: Any, memory: Memory | None = None) -> Any:  # noqa: ARG002 - containers use it
         """Return what the value stands for."""
         if type(value) not in self.kinds:
             return MISSING
@@ -169,7 +216,7 @@ class Anything(Plan):
 
     kinds = ALL_KINDS
 
-    def draw(self, value: Any) -> Any:
+    def draw(self, value: Any, memory: Memory | None = None) -> Any:  # noqa: ARG002 - what is whole is shared anyway
         """Return the value, unmarked; parts that are whole are shared with it."""
         if not isinstance(value, Unfinished):
             return value
@@ -190,7 +237,7 @@ class Items(Plan):
         self._make = make
         self._ordered = ordered
 
-    def draw(self, value: Any) -> Any:
+    def draw(self, value: Any, memory: Memory | None = None) -> Any:
         """Return the items. One that is MISSING is None where others follow it, or will not any more.
 
         What has no order has only items that are whole: others would be gone when they are.
@@ -199,10 +246,10 @@ class Items(Plan):
             return MISSING
         if not self._ordered:
             return self._set(item for item in value if not isinstance(item, Unfinished))
-        drafts = [self._item.draw(item) for item in value]
-        if drafts and drafts[-1] is MISSING and isinstance(value, Unfinished):
-            del drafts[-1]
-        return self._make([None if draft is MISSING else draft for draft in drafts])
+        drafts = (memory or Memory()).items(self._item, value)
+        if drafts and drafts[-1] is MISSING:
+            drafts[-1:] = () if isinstance(value, Unfinished) else (None,)
+        return self._make(drafts)
 
     def _set(self, items: Iterable[Any]) -> Any:
         drafts = [draft for draft in map(self._item.draw, items) if draft is not MISSING]
@@ -224,13 +271,14 @@ class Positions(Plan):
     def __init__(self, items: Sequence[Plan]) -> None:
         self._items = items
 
-    def draw(self, value: Any) -> Any:
+    def draw(self, value: Any, memory: Memory | None = None) -> Any:
         """Return the tuple, None for what has not come; what there is no place for is left out."""
         if not is_array(value):
             return MISSING
-        drafts = [plan.draw(item) for plan, item in zip(self._items, value, strict=False)]
+        draw = (memory or Memory()).part
+        drafts = [draw(plan, item) for plan, item in zip(self._items, value, strict=False)]
         drafts += [None] * (len(self._items) - len(drafts))
-        return tuple(None if draft is MISSING else draft for draft in drafts)
+        return tuple(map(_or_none, drafts))
 
 
 class Entries(Plan):
@@ -242,11 +290,12 @@ class Entries(Plan):
         self._key = key
         self._value = value
 
-    def draw(self, value: Any) -> Any:
+    def draw(self, value: Any, memory: Memory | None = None) -> Any:
         """Return the dict, without the entries that are MISSING."""
         if not is_object(value):
             return MISSING
-        drafts = {self._key.draw(key): self._value.draw(item) for key, item in value.items()}
+        draw = (memory or Memory()).part
+        drafts = {self._key.draw(key): draw(self._value, item) for key, item in value.items()}
         return {key: draft for key, draft in drafts.items() if key is not MISSING and draft is not MISSING}
 
     def fits(self, value: Any) -> bool:

@@ -12,7 +12,7 @@ from openai_async.protocol.partial import Unfinished
 from openai_async.types.json import is_object
 
 from .makers import Maker
-from .plans import ALL_KINDS, MISSING, Anything, Constants, Integer, Plan, Real, Text, kind_of
+from .plans import ALL_KINDS, MISSING, Anything, Constants, Integer, Memory, Plan, Real, Text, kind_of
 
 __all__ = ["Choice", "Field", "Record", "Reference", "Wrapped"]
 
@@ -57,14 +57,15 @@ class Record(Plan):
         self._extras = extras
         self.kinds: frozenset[type] = frozenset(kinds)
 
-    def draw(self, value: Any) -> Any:
+    def draw(self, value: Any, memory: Memory | None = None) -> Any:
         """Return the object; what has not come is None, and so is what does not fit."""
         if kind_of(value) not in self.kinds:
             return MISSING
         found: dict[str, Any] = {}
+        draw = (memory or Memory()).part
         for key, item in self._members(value):
             if field := self._fields.get(key):
-                draft = field.plan.draw(item)
+                draft = draw(field.plan, item)
                 if draft is not MISSING:
                     found[field.name] = draft
             elif self._extras:
@@ -106,9 +107,9 @@ class Reference(Plan):
     kinds = ALL_KINDS
     target: Plan = Plan()
 
-    def draw(self, value: Any) -> Any:
+    def draw(self, value: Any, memory: Memory | None = None) -> Any:
         """Return the target's draft."""
-        return self.target.draw(value)
+        return self.target.draw(value, memory)
 
     def fits(self, value: Any) -> bool:
         """Whether it fits the target."""
@@ -131,9 +132,9 @@ class Wrapped(Reference):
         self.kinds: frozenset[type] = target.kinds
         self._make = make
 
-    def draw(self, value: Any) -> Any:
+    def draw(self, value: Any, memory: Memory | None = None) -> Any:
         """Return the object around the target's draft."""
-        draft = self.target.draw(value)
+        draft = self.target.draw(value, memory)
         return MISSING if draft is MISSING else self._make(draft)
 
 
@@ -149,17 +150,17 @@ class Choice(Plan):
         self._by_kind: dict[Any, list[Plan]] = {}
         self.kinds: frozenset[type] = frozenset().union(*(member.kinds for member in members))
 
-    def draw(self, value: Any) -> Any:
+    def draw(self, value: Any, memory: Memory | None = None) -> Any:
         """Return the draft of the member that is chosen."""
         kind = kind_of(value)
         able = self._able(kind)
         if len(able) == 1:
-            return able[0].draw(value)
+            return able[0].draw(value, memory)
         if kind is str and isinstance(value, Unfinished) and able and not isinstance(able[0], Text):
             return MISSING
         if kind is dict or kind is list:
             able = _chosen(able, value)
-        drafts = (member.draw(value) for member in able)
+        drafts = (member.draw(value, memory) for member in able)
         return next((draft for draft in drafts if draft is not MISSING), MISSING)
 
     def fits(self, value: Any) -> bool:
