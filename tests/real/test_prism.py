@@ -20,7 +20,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.parameters import MESSAGES, PARAMETERS, names_in, nullable, words
-from support.prism import PrismError, install, running, without_nullable
+from support.prism import install, serving, without_nullable
+from support.programs import ProgramError
 from support.shared import load, needs
 
 from openai_async import (
@@ -56,10 +57,10 @@ def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("prism")
     try:
         command = install(folder)
-    except PrismError as error:
+    except ProgramError as error:
         pytest.skip(str(error))
     document = without_nullable(load("openapi/chat.openapi.json"))
-    with running(command, document, folder) as url:
+    with serving(command, document, folder) as url:
         yield url
 
 

@@ -8,39 +8,33 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from support.programs import ProgramError, running
 from support.rawserver import free_port
 from support.shared import load
 
-__all__ = ["PrismError", "install", "running", "without_nullable"]
+__all__ = ["install", "serving", "without_nullable"]
 
 _PACKAGE = "@stoplight/prism-cli@5"
 _OLDEST_NODE = 18  # the oldest that Prism 5 runs on
 _NODE = "node@22"  # a package of npm's that brings a node of its own
-_STARTING = 60.0  # seconds: a busy machine takes ten
-
-
-class PrismError(Exception):
-    """Prism can't be installed or started here; says why."""
 
 
 def install(folder: Path) -> list[str]:
     """Install Prism into `folder`, with a newer node where this machine's is too old, and return its command.
 
     Raises:
-        PrismError: There is no npm, or it failed; the message is its own.
+        ProgramError: There is no npm, or it failed; the message is its own.
     """
     npm, node = shutil.which("npm"), shutil.which("node")
     if npm is None or node is None:
-        raise PrismError("npm or node is not installed")
+        raise ProgramError("npm or node is not installed")
     said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
     packages = [_PACKAGE]
     if not said.startswith("v") or int(said[1:].split(".")[0]) < _OLDEST_NODE:
@@ -49,12 +43,12 @@ def install(folder: Path) -> list[str]:
     command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--loglevel=error", *packages]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise PrismError(f"npm could not install Prism: {done.stderr.strip()[-300:]}")
+        raise ProgramError(f"npm could not install Prism: {done.stderr.strip()[-300:]}")
     return [node, str(folder / "node_modules" / "@stoplight" / "prism-cli" / "dist" / "index.js")]
 
 
 @contextmanager
-def running(command: list[str], document: dict[str, Any], folder: Path) -> Iterator[str]:
+def serving(command: list[str], document: dict[str, Any], folder: Path) -> Iterator[str]:
     """Run Prism with a document, and yield its address. Leaving the block ends it.
 
     Args:
@@ -63,20 +57,14 @@ def running(command: list[str], document: dict[str, Any], folder: Path) -> Itera
         folder: Where the document and Prism's log are written to.
 
     Raises:
-        PrismError: It ended at once, or does not listen after a minute; the message has its log.
+        ProgramError: It ended at once, or does not listen after a minute; the message has its log.
     """
-    file, log = folder / "openapi.json", folder / "prism.log"
+    file = folder / "openapi.json"
     file.write_text(json.dumps(document), encoding="utf-8")
     port = free_port()
     arguments = ["mock", "--errors", "--host", "127.0.0.1", "--port", str(port), str(file)]
-    with log.open("wb") as output:
-        process = subprocess.Popen([*command, *arguments], stdout=output, stderr=subprocess.STDOUT)
-        try:
-            _wait(process, port, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(10)
+    with running([*command, *arguments], port, folder / "prism.log"):
+        yield f"http://127.0.0.1:{port}"
 
 
 def without_nullable(node: Any) -> Any:
@@ -91,19 +79,6 @@ def without_nullable(node: Any) -> Any:
         return node
     twin = {key: without_nullable(value) for key, value in node.items() if key != "nullable"}
     return {"anyOf": [twin, {"type": "null"}]} if node.get("nullable") is True else twin
-
-
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Wait until the port is open: Prism has no other sign of life but its log's prose."""
-    deadline = time.monotonic() + _STARTING
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise PrismError(f"Prism does not listen: {log.read_text(encoding='utf-8', errors='replace')[-1000:]}")
 
 
 if __name__ == "__main__":

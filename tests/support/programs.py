@@ -1,0 +1,73 @@
+"""Programs that others wrote, for tests against them: installed into a folder of the caller's, run on loopback, ended.
+
+Commands go in, a running program comes out, listening. Nothing here knows what any of them says.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["ProgramError", "install_from_pypi", "running"]
+
+_STARTING = 60.0  # seconds: a busy machine takes ten
+
+
+class ProgramError(Exception):
+    """A program can't be installed or started here; says why."""
+
+
+def install_from_pypi(folder: Path, *packages: str) -> Path:
+    """Install packages into a virtual environment of their own, and return the folder of its commands.
+
+    Raises:
+        ProgramError: pip failed; the message is the end of what it said.
+    """
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    commands = folder / "bin"
+    pip = [str(commands / "pip"), "install", "--quiet", "--disable-pip-version-check", *packages]
+    done = subprocess.run(pip, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ProgramError(f"pip could not install {', '.join(packages)}: {done.stderr.strip()[-300:]}")
+    return commands
+
+
+@contextmanager
+def running(command: Sequence[str], port: int, log: Path) -> Iterator[None]:
+    """Run a program that listens on a port of the loopback interface. Leaving the block ends it.
+
+    Args:
+        command: Program and arguments.
+        port: Where it will listen.
+        log: The file that its output goes to.
+
+    Raises:
+        ProgramError: It ended at once, or does not listen after a minute; the message has its log.
+    """
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            _wait(process, port, log)
+            yield
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait until the port is open: what else tells of a start differs from program to program."""
+    deadline = time.monotonic() + _STARTING
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    said = log.read_text(encoding="utf-8", errors="replace")[-1000:]
+    raise ProgramError(f"{Path(str(process.args[0])).name} does not listen: {said}")  # type: ignore[index]  # a list it was
