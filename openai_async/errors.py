@@ -85,12 +85,12 @@ class APIError(OpenAIError):
     """Something went wrong between here and the answer.
 
     Attributes:
-        message: What happened, as the server or this package put it.
+        message: What happened, as this package or the server put it; of the server's words the first 2000 characters.
         status_code: The HTTP status, or for an error inside a stream the status it stands for; None: there is none.
         headers: The response's headers, names in lower case; empty when there was no response.
         request_id: The server's `x-request-id`, to quote in a support request; None: it sent none.
-        code, type, param: The error object's fields, as text; None: not sent.
-        body: The error object, or whatever JSON or text the server sent instead; None: nothing.
+        code, type, param: The error object's fields, as text of at most 200 characters; None: not sent.
+        body: The error object, or whatever JSON or text the server sent instead, of text the beginning; None: nothing.
         partial: The `ChatCompletion` received until then; None: nothing was.
         attempts: Every try of the request, in order; empty when the first one was the only one.
     """

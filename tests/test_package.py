@@ -42,7 +42,8 @@ def test_first_client_loads_aiohttp() -> None:
     code = (
         "import sys\n"
         "from openai_async import AsyncOpenAI\n"
-        "AsyncOpenAI(api_key='k', transport=object())\n"
+        "from openai_async.transport.asgi import ASGITransport\n"
+        "AsyncOpenAI(api_key='k', transport=ASGITransport(None))\n"
         "print('aiohttp' in sys.modules)\n"
         "AsyncOpenAI(api_key='k')\n"
         "print('aiohttp' in sys.modules)\n"

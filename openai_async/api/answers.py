@@ -53,14 +53,18 @@ def read_model(cls: type[R], body: bytes, info: ResponseInfo) -> R:
     """Return the object of type `cls` in `body`.
 
     Raises:
-        APIError: It is an error, or no JSON object.
+        APIError: It is an error, no JSON object, or one of another kind.
     """
+    expected = f"a {cls.__name__} in JSON"
     try:
         answer = codec.decode(body, cls)
     except ValueError as error:
-        raise not_an_answer(info, body, "a JSON object") from error
-    if "error" in answer.model_extra:
-        raise_error(codec.loads(body), info)
+        raise not_an_answer(info, body, expected) from error
+    payload = codec.loads(body)
+    raise_error(payload, info)
+    # Fields have defaults, and what says nothing of them would be an answer of defaults.
+    if payload.keys().isdisjoint(cls.__struct_fields__):
+        raise not_an_answer(info, body, expected)
     if info.request_id is not None:
         answer._response_id = info.request_id
     return answer
@@ -82,11 +86,11 @@ def caster_of(to: Any) -> Callable[[bytes, ResponseInfo], Any]:
         return lambda body, _info: body
     if to is str:
         return lambda body, _info: body.decode("utf-8", "replace")
-    if to in _PLAIN:
+    if any(to is plain for plain in _PLAIN):  # not `in`, which compares: an array of numpy's would do it item by item
         return payload_of
     if isinstance(to, type) and issubclass(to, Model):
         return partial(_cast_to_model, to)
-    return partial(_cast_strictly, OutputType.of(to))
+    return partial(_cast_strictly, OutputType.of(to, argument="a type to cast_to, or to parse to,"))
 
 
 def json_of(body: bytes, info: ResponseInfo, *, expected: str = "JSON") -> Any:

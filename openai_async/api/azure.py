@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, Unpack
 from urllib.parse import quote, unquote, urlsplit
 
 from openai_async.errors import OpenAIError
+from openai_async.protocol import codec
 from openai_async.transport.limits import Limiter
 from openai_async.transport.message import Transport
+from openai_async.transport.redaction import Secret
 from openai_async.types.options import Omit, Timeout
 
+from .address import check_base_url, join_url
+from .arguments import check_text, mapping_of
 from .client import AsyncOpenAI
-from .request import ApiKey, check_base_url, header_value, join_url, resolve_key
+from .request import ApiKey, header_value, resolve_key
 from .settings import Changes, checked_key, setting
 
 if TYPE_CHECKING:
@@ -124,6 +128,12 @@ class AsyncAzureOpenAI(AsyncOpenAI):
     ) -> None:
         if "data_residency" in settings:
             raise TypeError("AsyncAzureOpenAI() has no data_residency: the resource is where azure_endpoint says")
+        _check_texts(
+            azure_endpoint=azure_endpoint,
+            azure_deployment=azure_deployment,
+            api_version=api_version,
+            base_url=base_url,
+        )
         credential = _credential(api_key, azure_ad_token, azure_ad_token_provider) or _from_environment()
         if credential is None and _enforce_credentials:
             raise OpenAIError(self._no_key)
@@ -132,16 +142,17 @@ class AsyncAzureOpenAI(AsyncOpenAI):
             raise ValueError(
                 "There is no version. Pass api_version=..., or set the environment variable OPENAI_API_VERSION."
             )
+        base_url = base_url or None  # else the address would be OpenAI's, and get Azure's key
         endpoint = _endpoint(azure_endpoint, base_url)
         self._endpoint = endpoint if azure_deployment is not None else None
         self._is_token = credential is not None and credential[1]
         if azure_deployment is not None and endpoint is not None:
-            base_url = f"{endpoint}/deployments/{_segment(azure_deployment)}"
+            base_url = join_url(endpoint, f"/deployments/{_segment(azure_deployment, 'azure_deployment')}")
         others: Any = settings  # it may hold, unseen by a type checker, what the base refuses
         super().__init__(
             api_key="" if credential is None else credential[0],
             base_url=base_url or endpoint,
-            default_query={**(default_query or {}), "api-version": version},
+            default_query={**mapping_of(default_query, "default_query"), "api-version": version},
             **others,
         )
         if credential is None:
@@ -160,7 +171,9 @@ class AsyncAzureOpenAI(AsyncOpenAI):
         """
         if changes.get("data_residency") is not None:
             raise TypeError("AsyncAzureOpenAI has no data_residency: the resource is where azure_endpoint says")
-        version = changes.pop("api_version", None) or self._default_query["api-version"]
+        version = changes.pop("api_version", None)
+        _check_texts(api_version=version)
+        version = version or self._default_query["api-version"]
         token = changes.pop("azure_ad_token", None)
         provider = changes.pop("azure_ad_token_provider", None)
         credential = _credential(changes.pop("api_key", None), token, provider)
@@ -178,7 +191,7 @@ class AsyncAzureOpenAI(AsyncOpenAI):
         """Return the address of a path: under a deployment, if the path belongs there, or beside them."""
         if path in _OF_DEPLOYMENTS:
             if model is not None and "/deployments" not in urlsplit(self.base_url).path:
-                return join_url(self.base_url, f"/deployments/{_segment(model)}{path}")
+                return join_url(self.base_url, f"/deployments/{_segment(model, 'model')}{path}")
         elif self._endpoint is not None:
             return join_url(self._endpoint, path)
         return super()._route(path, model)
@@ -191,8 +204,20 @@ class AsyncAzureOpenAI(AsyncOpenAI):
         if not key:
             return {}
         if self._is_token:
-            return {"authorization": header_value("authorization", f"Bearer {key}")}
+            return {"authorization": header_value("authorization", Secret(f"Bearer {key}"))}
         return {"api-key": header_value("api-key", key)}
+
+
+def _check_texts(**given: object) -> None:
+    """Refuse settings that are given and are no text.
+
+    Raises:
+        TypeError, ValueError: One is none; the message has its name.
+    """
+    for name, text in given.items():
+        if text is not None:
+            check_text(text, name)
+            codec.plain(text, name)
 
 
 def _credential(key: ApiKey | None, token: str | None, provider: ApiKey | None) -> tuple[ApiKey, bool] | None:
@@ -229,15 +254,19 @@ def _endpoint(given: str | None, base_url: str | None) -> str | None:
             "There is no address. Pass azure_endpoint=... or base_url=..., or set the environment variable "
             "AZURE_OPENAI_ENDPOINT."
         )
-    return f"{check_base_url(address)}/openai"
+    return join_url(check_base_url(address, "azure_endpoint"), "/openai")
 
 
-def _segment(name: str) -> str:
-    """Return a deployment's name as a segment of a path.
+def _segment(name: object, argument: str) -> str:
+    """Return a deployment's name, or an enum's member that is one, as a segment of a path.
 
     Raises:
         OpenAIError: It is "." or "..", or empty, which no deployment is called.
+        TypeError: It is no string.
+        ValueError: It is no text.
     """
-    if unquote(name) in {"", ".", ".."}:
-        raise OpenAIError(f"{name!r} can't be the name of a deployment")
-    return quote(name, safe=_SUB_DELIMITERS)
+    known = codec.plain(name, argument)
+    check_text(known, argument)
+    if unquote(known) in {"", ".", ".."}:
+        raise OpenAIError(f"{argument}={known!r} can't be the name of a deployment")
+    return quote(known, safe=_SUB_DELIMITERS)

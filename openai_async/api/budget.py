@@ -29,7 +29,7 @@ def cost_of(body: bytes | None) -> int:
     """Return about how many tokens a request takes from the budget; see `estimate_tokens`."""
     try:
         asked = _lengths.decode(body or b"{}")
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         asked = _Lengths()  # no object, or not the API's: the server will say so
     longest = asked.max_completion_tokens or asked.max_tokens or 0
     return estimate_tokens(body, longest * max(asked.n or 1, 1))

@@ -7,26 +7,27 @@ event loop: each loop gets connections of its own.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from openai_async.errors import OpenAIError
 from openai_async.transport.exchange import Pace, exchange
 from openai_async.transport.limits import Limiter
 from openai_async.transport.message import Request, Response, Transport
-from openai_async.transport.redaction import secrets_of
+from openai_async.transport.redaction import Secret, Secrets
 from openai_async.transport.timer import Timer
 from openai_async.types.options import Omit, Timeout, not_given
 
 from .budget import cost_of, used_by
 from .completions import AsyncChat
 from .configured import Configured
+from .deviations import Deviations
 from .raw import ResponseHead
 from .reader import ChunkReader
 from .request import ApiKey, Plan, header_value, resolve_key
-from .settings import DataResidency, choose_base_url, refuse, set_up_logging
+from .settings import DataResidency, checked_limiter, choose_base_url, kind_of, refuse, set_up_logging
 from .verbs import Verbs
 from .wrappers import ClientWithRawResponse, ClientWithStreamingResponse
 
@@ -46,7 +47,8 @@ class AsyncOpenAI(Configured, Verbs):
         async with AsyncOpenAI() as client:
             completion = await client.chat.completions.create(model=…, messages=…)
 
-    One client serves any number of tasks, and any number of `asyncio.run` one after the other. Close it when done.
+    One client serves any number of tasks and threads, any number of `asyncio.run` one after the other, and a process that
+    was forked: each event loop and each process has connections of its own. It can't be pickled. Close it when done.
     The environment's `OPENAI_CUSTOM_HEADERS` and `OPENAI_LOG` are heeded, too.
 
     Args:
@@ -116,10 +118,10 @@ class AsyncOpenAI(Configured, Verbs):
             default_query=default_query,
             enforce_credentials=_enforce_credentials,
         )
-        self._limiter = limiter
+        self._limiter = checked_limiter(limiter)
         own = {"session": session, "proxy": proxy, "ssl": ssl_context, "uds": uds}
         self._transport = _Shared(_open_transport(transport, own, limit))
-        self._deviations: set[str] = set()  # from the published schema, logged already
+        self._deviations = Deviations()
 
     @property
     def chat(self) -> AsyncChat:
@@ -147,7 +149,7 @@ class AsyncOpenAI(Configured, Verbs):
 
     async def _send(self, plan: Plan, accept: Callable[[Response, Timer], Awaitable[T]]) -> T:
         """Send what was planned; see `transport.exchange`."""
-        secrets: tuple[str, ...] = ()
+        secrets: Iterable[str] = ()
         pending = plan.pending
         if self._key is None and set(pending) >= set(self._key_headers):
             raise OpenAIError(self._no_key)
@@ -155,7 +157,7 @@ class AsyncOpenAI(Configured, Verbs):
         async def prepare(_attempts: int) -> Request:
             nonlocal secrets
             request = plan.request(await self._credentials() if pending else {})
-            secrets = secrets_of(request)
+            secrets = Secrets(request)
             return request
 
         answer = await exchange(
@@ -175,7 +177,7 @@ class AsyncOpenAI(Configured, Verbs):
     async def _credentials(self) -> dict[str, str]:
         """The headers that say who asks. Cancelling it cancels the function that gives the key."""
         key = await resolve_key(self._key) if callable(self._key) else self._key
-        return {"authorization": header_value("authorization", f"Bearer {key}")} if key else {}
+        return {"authorization": header_value("authorization", Secret(f"Bearer {key}"))} if key else {}
 
     # Closing.
 
@@ -199,6 +201,20 @@ class AsyncOpenAI(Configured, Verbs):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+    # Copies.
+
+    def __copy__(self) -> Self:
+        return self.with_options()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self.with_options()  # settings don't change, and connections are shared
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"{type(self).__name__} can't be pickled: it holds connections, and perhaps a key. Make a client in each "
+            "process, of the same settings."
+        )
 
 
 class AsyncBeta:
@@ -238,6 +254,13 @@ def _open_transport(transport: Transport | None, own: Mapping[str, Any], limit: 
             name = "ssl_context" if given == "ssl" else given
             raise ValueError(
                 f"transport= is in the place of aiohttp's, and {name}= would not reach it; give one of them"
+            )
+        has = all(callable(getattr(transport, name, None)) for name in ("send", "aclose")) and hasattr(
+            transport, "closed"
+        )
+        if not has or isinstance(transport, type):
+            raise TypeError(
+                f"transport must have send(), aclose() and closed, as a Transport has, which {kind_of(transport)} has not"
             )
         return transport
     # Imported here: `import openai_async` shall not cost the 100 ms that aiohttp takes.

@@ -21,7 +21,16 @@ from openai_async.types.params import ResponseFormat
 from openai_async.types.parsed import ParsedChatCompletion
 
 from .answers import caster_of, read_completion
-from .arguments import CreateParams, ParseParams, ToolParams, check_names, is_type
+from .arguments import (
+    MESSAGES,
+    CreateParams,
+    ParseParams,
+    ToolParams,
+    check_flag,
+    check_names,
+    is_type,
+    items_of,
+)
 from .call import Call
 from .handlers import RunnableTool
 from .request import Plan, Sender, encode_body
@@ -109,7 +118,10 @@ class AsyncCompletions(StoredCompletions):
                 "parse() and stream() take a class, and parse the answer"
             )
         name = "chat.completions.create"
-        if not params.get("stream"):
+        stream = params.get("stream")
+        if not (stream is None or isinstance(stream, Omit)):
+            check_flag(stream, "create(stream=...)")
+        if not stream:
             read: Any = read_completion if cast_to is None else caster_of(cast_to)
             plan = self._plan_of(params, "create", stream=False)
             return _call(PlainSending[Any](self._client, plan, read), name)
@@ -278,11 +290,11 @@ def _with_types(params: dict[str, Any], method: str) -> tuple[ResponseParser[Any
     asked, tools = params.get("response_format"), params.get("tools")
     output: OutputType[Any] | None = None
     if is_type(asked):
-        output = OutputType.of(asked)
+        output = OutputType.of(asked, argument=f"{method}(response_format=...)")
         params = {**params, "response_format": output.response_format()}
     given: list[Any] = []
     if tools is not None and not isinstance(tools, Omit):
-        given = list(tools)  # it may be a generator, and is read twice
+        given = list(items_of(tools, f"{method}(tools=...)", "tools"))  # it may be a generator, and is read twice
         params = {**params, "tools": given}
     return ResponseParser(output, argument_types(given)), params
 
@@ -293,13 +305,7 @@ def _split(params: Mapping[str, Any], method: str) -> tuple[bytes, RequestOption
     missing = [name for name in ("messages", "model") if isinstance(params.get(name, Omit()), Omit)]
     if missing:
         raise TypeError(f"{method}() misses the required argument {' and '.join(map(repr, missing))}")
-    messages: object = params["messages"]
-    kind = type(messages).__name__
-    if isinstance(messages, str | bytes | Mapping):
-        raise TypeError(
-            f'{method}(messages=...) takes a list of messages, such as [{{"role": "user", "content": "Hello"}}], '
-            f"not {kind}"
-        )
+    items_of(params["messages"], f"{method}(messages=...)", MESSAGES)
     body = {name: value for name, value in params.items() if name not in _OPTIONS}
     options = {name: value for name, value in params.items() if name in _OPTIONS}
     return encode_body(body, params.get("extra_body")), cast("RequestOptions", options)

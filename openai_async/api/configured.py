@@ -11,14 +11,19 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self, Unpack
 
 from openai_async.errors import OpenAIError
+from openai_async.protocol import codec
 from openai_async.transport.limits import Limiter
 from openai_async.types.options import Omit, RequestOptions, Timeout, not_given, omit
 from openai_async.version import __version__
 
-from .request import KEY_PENDING, ApiKey, Plan, build_url, check_base_url, join_url, merge_headers
+from .address import build_url, check_base_url, join_url
+from .arguments import check_text, mapping_of
+from .request import KEY_PENDING, ApiKey, Plan, merge_headers
 from .settings import (
     Changes,
+    checked_header,
     checked_key,
+    checked_limiter,
     checked_retries,
     custom_headers,
     lower_names,
@@ -74,19 +79,21 @@ class Configured:
         default_query: Mapping[str, object] | None,
         enforce_credentials: bool,
     ) -> None:
-        self._admin_api_key = setting(admin_api_key, "OPENAI_ADMIN_KEY")
+        self._admin_api_key = setting(_text(admin_api_key, "admin_api_key"), "OPENAI_ADMIN_KEY")
         key = api_key if api_key is not None else setting(None, "OPENAI_API_KEY")
         if key is None and self._admin_api_key is None and enforce_credentials:
             raise OpenAIError(self._no_key)
         self._key = None if key is None else checked_key(key)
-        self._organization = setting(organization, "OPENAI_ORG_ID")
-        self._project = setting(project, "OPENAI_PROJECT_ID")
+        self._organization = checked_header(
+            setting(_text(organization, "organization"), "OPENAI_ORG_ID"), "organization"
+        )
+        self._project = checked_header(setting(_text(project, "project"), "OPENAI_PROJECT_ID"), "project")
         self._base_url = check_base_url(base_url)
         self._timeout = Timeout() if isinstance(timeout, Omit) else Timeout.of(timeout)
         self._max_retries = checked_retries(max_retries)
         self._custom_headers = custom_headers()
-        self._default_headers = lower_names(default_headers)
-        self._default_query = dict(default_query or {})
+        self._default_headers = lower_names(default_headers, "default_headers")
+        self._default_query = _query(default_query, "default_query")
         self._headers = self._make_headers()
 
     # What the client was made with; `with_options` makes one with other settings.
@@ -138,7 +145,7 @@ class Configured:
         sent = {name: value for name, value in own.items() if value is not None}
         given = {**self._custom_headers, **self._default_headers}
         plain, stream = ({**accept, **sent} for accept in (_PLAIN_HEADERS, _STREAM_HEADERS))
-        return merge_headers(plain, given), merge_headers(stream, given)
+        return merge_headers({}, plain, given), merge_headers({}, stream, given)
 
     def with_options(self, **changes: Unpack[Changes]) -> Self:
         """Return a client with other settings and the same connections; arguments left out stay as they are.
@@ -163,9 +170,9 @@ class Configured:
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin._key = self._key if given("api_key") is None else checked_key(changes["api_key"])
-        twin._admin_api_key = given("admin_api_key") or self.admin_api_key
-        twin._organization = given("organization") or self.organization
-        twin._project = given("project") or self.project
+        twin._admin_api_key = _text(given("admin_api_key"), "admin_api_key") or self.admin_api_key
+        twin._organization = checked_header(given("organization"), "organization") or self.organization
+        twin._project = checked_header(given("project"), "project") or self.project
         base_url = regional_url(given("data_residency"), given("base_url"))
         twin._base_url = self.base_url if base_url is None else check_base_url(base_url)
         timeout = given("timeout", not_given)
@@ -174,13 +181,15 @@ class Configured:
         twin._max_retries = self.max_retries if retries is None else checked_retries(retries)
         headers, query = given("set_default_headers"), given("set_default_query")
         twin._default_headers = {
-            **(self._default_headers if headers is None else lower_names(headers)),
-            **lower_names(given("default_headers")),
+            **(self._default_headers if headers is None else lower_names(headers, "set_default_headers")),
+            **lower_names(given("default_headers"), "default_headers"),
         }
-        added: Mapping[str, object] = given("default_query") or {}
-        twin._default_query = {**(self._default_query if query is None else query), **added}
+        twin._default_query = {
+            **(self._default_query if query is None else _query(query, "set_default_query")),
+            **_query(given("default_query"), "default_query"),
+        }
         limiter = given("limiter", not_given)
-        twin._limiter = self._limiter if isinstance(limiter, Omit) else limiter
+        twin._limiter = self._limiter if isinstance(limiter, Omit) else checked_limiter(limiter)
         twin._headers = twin._make_headers()
         return twin
 
@@ -205,14 +214,20 @@ class Configured:
             model: What the body asks for; it is part of the address of some services.
         """
         retries = options.get("max_retries")
-        idempotency_key = options.get("idempotency_key")
-        headers = merge_headers(
-            self._headers[stream],
-            {"content-type": omit} if body is None else None,
-            {"idempotency-key": idempotency_key} if idempotency_key is not None else None,
-            options.get("extra_headers"),
-        )
-        query = {**self._default_query, **(options.get("extra_query") or {})}
+        asked: Any = options.get("idempotency_key")
+        idempotency_key = None if isinstance(asked, Omit) else checked_header(asked, "idempotency_key")
+        changes: dict[str, Any] = {}
+        if body is None:
+            changes["content-type"] = omit
+        if idempotency_key is not None:
+            changes["idempotency-key"] = idempotency_key
+        if options.get("extra_headers") is not None:
+            changes |= lower_names(options.get("extra_headers"), "extra_headers")
+        headers, query = self._headers[stream], self._default_query
+        if changes:
+            headers = merge_headers(headers, changes)
+        if options.get("extra_query") is not None:
+            query = {**query, **_query(options.get("extra_query"), "extra_query")}
         given = options.get("timeout", not_given)
         timeout = self.timeout if isinstance(given, Omit) else Timeout.of(given)
         return Plan(
@@ -234,4 +249,18 @@ class Configured:
         object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} base_url={self.base_url!r}>"
+        # Without its query, where some gateways have their key.
+        return f"<{type(self).__name__} base_url={self.base_url.partition('?')[0]!r}>"
+
+
+def _text(value: str | None, name: str) -> str | None:
+    """A setting that is a string, if it is given."""
+    if value is not None:
+        check_text(value, name)
+    return value
+
+
+def _query(given: object, name: str) -> dict[str, Any]:
+    """What is to stand in a query, as plain data of our own: changing what was given changes nothing."""
+    query: dict[str, Any] = codec.plain(mapping_of(given, name), name)
+    return query

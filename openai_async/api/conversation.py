@@ -15,19 +15,21 @@ from openai_async.errors import (
     ContentFilterFinishReasonError,
     LengthFinishReasonError,
 )
-from openai_async.types.completion import ChatCompletionMessage
+from openai_async.protocol import codec
 from openai_async.types.json import is_object
-from openai_async.types.options import Omit
+from openai_async.types.options import Omit, RequestOptions, omit
 from openai_async.types.parsed import ParsedChatCompletion
 
-from .arguments import CreateParams, check_names
+from .arguments import MESSAGES, CreateParams, check_names, is_type, items_of, mapping_of
 from .runevents import ToolCall, ToolCallDoneEvent, ToolRun
 
 __all__ = ["Conversation"]
 
 T = TypeVar("T")
 
-_NAMES = frozenset(CreateParams.__annotations__) - {"tools"}
+# With those of `run_tools` itself, which never get here: a misspelt one shall find them.
+_NAMES = frozenset({*CreateParams.__annotations__, "stream", "max_turns", "tool_timeout", "on_tool_error"})
+_OPTIONS = frozenset(RequestOptions.__annotations__)
 _CUT_SHORT = {"length": LengthFinishReasonError, "content_filter": ContentFilterFinishReasonError}
 
 
@@ -52,21 +54,23 @@ class Conversation(Generic[T]):
     def __init__(self, params: Mapping[str, Any], tools: Sequence[Mapping[str, Any]]) -> None:
         check_names("run_tools", params, _NAMES)
         asked = params.get("n")
-        if not (asked is None or asked == 1 or isinstance(asked, Omit)):
-            raise ValueError(f"run_tools(n={asked!r}): with tools there is one answer a turn; leave n out")
-        self._params = dict(params)
+        if not (asked is None or isinstance(asked, Omit) or (isinstance(asked, int) and asked == 1)):
+            raise ValueError("run_tools(n=...): with tools there is one answer a turn; leave n out")
+        # Each turn sends them again: a generator is read once, and what the caller changes meanwhile changes nothing.
+        self._params = {name: _kept(name, value) for name, value in params.items()}
         if tools:
             self._params["tools"] = list(tools)
         self._messages: list[Any] | None = None  # None: what was given is nothing to continue
-        given = params.get("messages")
-        if given is not None and not isinstance(given, str | bytes | Mapping | Omit):
-            self._messages = [_as_param(message) for message in given]
+        given = params.get("messages", omit)
+        if not isinstance(given, Omit):
+            items_of(given, "run_tools(messages=...)", MESSAGES)
+            self._messages = codec.plain(given, "messages")
         self._completions: list[ParsedChatCompletion[T]] = []
         self._calls: list[ToolCallDoneEvent] = []
         self._turn: list[Any] = []  # what the turn under way adds
         self.open_calls: list[ToolCall] = []
         self.over: bool = False
-        self.named: str | None = _named(params.get("tool_choice"))
+        self.named: str | None = _named(self._params.get("tool_choice"))
         self.parallel: bool = params.get("parallel_tool_calls") is not False and self.named is None
 
     @property
@@ -124,8 +128,21 @@ class Conversation(Generic[T]):
         return turn
 
 
-def _as_param(message: Any) -> Any:
-    return message.to_param() if isinstance(message, ChatCompletionMessage) else message
+def _kept(name: str, value: Any) -> Any:
+    """A parameter as it is kept: plain data of our own, unless it is none."""
+    if name in ("extra_body", "extra_query"):
+        given = mapping_of(value, name)  # in which `omit` has a meaning
+        return {key: item if isinstance(item, Omit) else codec.plain(item, name) for key, item in given.items()}
+    if name == "extra_headers":
+        return dict(mapping_of(value, name))
+    if (
+        name in _OPTIONS
+        or name == "messages"
+        or isinstance(value, Omit)
+        or (name == "response_format" and is_type(value))
+    ):
+        return value
+    return codec.plain(value, name)
 
 
 def _named(choice: Any) -> str | None:

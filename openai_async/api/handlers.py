@@ -15,6 +15,7 @@ from openai_async.protocol.output import OutputType
 from openai_async.types.completion import ChatCompletionMessageCustomToolCall
 from openai_async.types.json import is_object
 
+from .arguments import items_of
 from .runevents import ToolCall, called_name, is_custom
 from .tools import FunctionTool, function_tool
 
@@ -89,10 +90,7 @@ def read_tools(tools: Iterable[RunnableTool]) -> Handlers:
         TypeError: One of them has no function, or is no tool at all.
         ValueError: Two have the same name.
     """
-    given: Any = tools
-    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
-        raise TypeError(f"run_tools(tools=...) takes a list of tools, not a {type(tools).__name__}")
-    handlers = [_handler(tool) for tool in tools]
+    handlers = [_handler(tool) for tool in items_of(tools, "run_tools(tools=...)", "tools")]
     names = [handler.name for handler in handlers]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -103,7 +101,10 @@ def read_tools(tools: Iterable[RunnableTool]) -> Handlers:
 def _handler(tool: Any) -> Handler:
     if not isinstance(tool, Mapping):
         if not callable(tool):
-            raise TypeError(f"a tool is a function, a function_tool(...) or a dict that holds one, not {tool!r}")
+            raise TypeError(
+                f"run_tools(tools=...): a tool is a function, a function_tool(...) or a dict that holds one, "
+                f"not a {type(tool).__name__}"
+            )
         tool = function_tool(tool)
     if isinstance(tool, FunctionTool):
         if tool.function is None:
@@ -117,7 +118,8 @@ def _from_dict(tool: dict[str, Any]) -> Handler:
     described: Any = tool.get(kind) if isinstance(kind, str) else None
     if kind not in ("function", "custom") or not is_object(described) or not isinstance(described.get("name"), str):
         raise TypeError(
-            f"a tool is {{'type': 'function', 'function': {{'name': ..., ...}}}} or such, not {tool!r:.200}"
+            "run_tools(tools=...): a tool is {'type': 'function', 'function': {'name': ..., ...}} or such, "
+            "not any other dict"
         )
     name, function = described["name"], described.get("function")
     if not callable(function):

@@ -5,12 +5,13 @@ The completion's id comes in, a call for their list goes out. Nothing is sent be
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import Unpack, cast
 from urllib.parse import quote
 
+from openai_async.protocol import codec
 from openai_async.types.stored import ChatCompletionStoreMessage
 
-from .arguments import MessagesParams, check_names
+from .arguments import MessagesParams, check_names, check_text
 from .pages import Listing, PageCall
 from .request import Sender
 from .wrappers import MessagesWithRawResponse, MessagesWithStreamingResponse
@@ -66,12 +67,13 @@ def completion_path(completion_id: object) -> str:
 
     Raises:
         TypeError: The id is no string.
-        ValueError: It is empty, or "." or "..", which would climb out of the list.
+        ValueError: It is empty, or "." or "..", which would climb out of the list; or no text.
     """
-    if not isinstance(completion_id, str):
-        raise TypeError(f"completion_id must be a string, not {type(completion_id).__name__}")
-    if not completion_id:
-        raise ValueError(f"Expected a non-empty value for `completion_id` but received {completion_id!r}")
-    if completion_id in {".", ".."}:
-        raise ValueError(f"completion_id can't be {completion_id!r}")
-    return f"/chat/completions/{quote(completion_id, safe=_SEGMENT)}"
+    check_text(completion_id, "completion_id")
+    text = str.__str__(cast("str", completion_id))
+    if not text:
+        raise ValueError("Expected a non-empty value for `completion_id` but received ''")
+    if text in {".", ".."}:
+        raise ValueError(f"completion_id can't be {text!r}")
+    codec.plain(text, "completion_id")  # half of a surrogate pair is no text
+    return f"/chat/completions/{quote(text, safe=_SEGMENT)}"

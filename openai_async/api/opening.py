@@ -6,6 +6,7 @@ a web page, nothing) is raised here, where the request may still be retried.
 
 from __future__ import annotations
 
+from openai_async.errors import APIError
 from openai_async.protocol import codec
 from openai_async.protocol.chunks import as_chunk
 from openai_async.transport.exchange import read_body
@@ -14,8 +15,9 @@ from openai_async.transport.timer import Timer
 from openai_async.types.json import is_object
 
 from .answers import raise_error
+from .deviations import Deviations
 from .reader import ChunkReader
-from .response import SAMPLE_SIZE, ResponseInfo, not_an_answer
+from .response import SAMPLE_SIZE, ResponseInfo, introduce, not_an_answer
 
 __all__ = ["BODY_SIZE", "open_reader", "read_answer"]
 
@@ -44,6 +46,9 @@ async def read_answer(response: Response, timer: Timer) -> bytes:
     timer.enter("total")
     try:
         return await read_body(response, timer, limit=BODY_SIZE)
+    except APIError as error:
+        introduce(error, ResponseInfo.of(response, timer))
+        raise
     finally:
         timer.stop()
 
@@ -53,7 +58,7 @@ async def open_reader(
     timer: Timer,
     *,
     choices: int = 1,
-    deviations: set[str] | None = None,
+    deviations: Deviations | None = None,
     keep_data: bool = False,
 ) -> ChunkReader:
     """Return the reader of a stream once it has brought its first content, or all it has.
@@ -74,8 +79,10 @@ async def open_reader(
     try:
         if await _begins_as_stream(reader, response, timer):
             await _await_payload(reader)
-    except BaseException:
+    except BaseException as error:
         reader.abort()
+        if isinstance(error, APIError):
+            introduce(error, reader.info)
         raise
     return reader
 
@@ -126,4 +133,6 @@ async def _begins_as_stream(reader: ChunkReader, response: Response, timer: Time
 def _is_stream(head: bytes, *, said: bool) -> bool:
     """Whether a body that begins with `head` is an event stream; `said`: its content type says so."""
     start = head.removeprefix(_BOM).lstrip()
-    return bool(start) and not start.startswith(_OTHER_STARTS) if said else start.startswith(_SSE_STARTS)
+    if _BOM.startswith(start):
+        return False  # nothing yet, or a byte order mark that has only begun
+    return not start.startswith(_OTHER_STARTS) if said else start.startswith(_SSE_STARTS)

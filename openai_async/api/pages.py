@@ -7,17 +7,20 @@ open between two pages, and a server that sends a page again does not turn the l
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Generic, NamedTuple, Self, TypeVar, cast
 
 import msgspec
 
 from openai_async.errors import APIResponseValidationError, StreamStateError
+from openai_async.protocol import codec
 from openai_async.types.json import is_array, is_object
 from openai_async.types.model import Model, Response
 from openai_async.types.options import RequestOptions
 from openai_async.types.shared import Unlisted
 
 from .answers import payload_of
+from .arguments import mapping_of
 from .call import Call
 from .request import Sender
 from .response import ResponseInfo, not_an_answer
@@ -41,16 +44,30 @@ class PageInfo(msgspec.Struct, frozen=True):
 
 
 class _Trail(NamedTuple):
-    """The last ids of the pages before a page, latest first."""
+    """The last ids of the pages before a page.
+
+    Attributes:
+        cursor: The latest.
+        length: How many they are.
+        places: All of them, from 0 in their order. Pages that follow each other share it, so that a list of many costs
+            no more than its pages; beyond `length` it has what came after.
+    """
 
     cursor: str
-    before: _Trail | None
+    length: int
+    places: dict[str, int]
+
+    @classmethod
+    def after(cls, trail: _Trail | None, cursor: str) -> _Trail:
+        """Return the trail that goes on with the page that ends with `cursor`."""
+        length, places = (0, {}) if trail is None else (trail.length, trail.places)
+        if places.get(cursor) != length and len(places) > length:  # someone went on from here, another way
+            places = dict(islice(places.items(), length))
+        places[cursor] = length
+        return cls(cursor, length + 1, places)
 
     def holds(self, cursor: str) -> bool:
-        trail: _Trail | None = self
-        while trail is not None and trail.cursor != cursor:
-            trail = trail.before
-        return trail is not None
+        return self.places.get(cursor, self.length) < self.length
 
 
 class _Origin(NamedTuple):
@@ -62,6 +79,13 @@ class _Origin(NamedTuple):
 
     def __deepcopy__(self, memo: object) -> Self:
         return self  # a copy of a page goes on with the same client
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _nobody, ()  # a page is data and can be pickled, where it came from is none
+
+
+def _nobody() -> None:
+    """Where a page came from that was pickled."""
 
 
 class CursorPage(Response, Generic[Item]):
@@ -106,12 +130,16 @@ class CursorPage(Response, Generic[Item]):
             APIError: The request failed.
         """
         cursor = self._cursor()
-        if cursor is None or self._origin is None:
+        if cursor is None:
             raise StreamStateError(
                 "There is no next page: this one has no last item with an id. Ask has_next_page() before get_next_page()."
             )
+        if self._origin is None:
+            raise StreamStateError(
+                f"This page knows no client, as it was pickled or not asked for; list on with after={cursor!r}."
+            )
         origin = cast("_Origin", self._origin)
-        trail = _Trail(cursor, origin.trail)
+        trail = _Trail.after(origin.trail, cursor)
         page = await cast("Listing[Item]", origin.listing).sending(trail).result()
         page._refuse_repetition()
         return page
@@ -141,7 +169,7 @@ class CursorPage(Response, Generic[Item]):
         origin, cursor = cast("_Origin", self._origin), self._cursor()
         if cursor is not None and origin.trail is not None and origin.trail.holds(cursor):
             raise APIResponseValidationError(
-                f"The server sent a page again that was here before: it ends with the item {cursor!r} once more. "
+                f"The server sent a page again that was here before: it ends with the item {cursor!r:.100} once more. "
                 "Perhaps it does not know the parameter `after`.",
                 headers=dict(origin.info.headers),
                 request_id=origin.info.request_id,
@@ -167,8 +195,11 @@ class Listing(Generic[Item]):
         self._client = client
         self._path = path
         self._item = item
-        self._query = _told({name: value for name, value in params.items() if name not in _OPTIONS})
-        self._options = {name: value for name, value in params.items() if name in _OPTIONS}
+        # Copies, for all pages: a generator is read once, and what the caller changes meanwhile changes nothing.
+        self._query = _told(codec.plain({name: value for name, value in params.items() if name not in _OPTIONS}))
+        self._options: dict[str, Any] = {name: value for name, value in params.items() if name in _OPTIONS}
+        self._options["extra_query"] = codec.plain(mapping_of(params.get("extra_query"), "extra_query"), "extra_query")
+        self._options["extra_headers"] = dict(mapping_of(params.get("extra_headers"), "extra_headers"))
 
     def call(self, name: str) -> PageCall[Item]:
         """Return the call for the first page.
@@ -185,7 +216,7 @@ class Listing(Generic[Item]):
     def sending(self, trail: _Trail | None = None) -> PlainSending[CursorPage[Item]]:
         """Return the request for the page after those of `trail`; None: for the first."""
         options = dict(self._options)
-        options["extra_query"] = {**self._query, **(options.get("extra_query") or {})}
+        options["extra_query"] = {**self._query, **options["extra_query"]}
         if trail is not None:
             options["extra_query"]["after"] = trail.cursor
             # One key is one answer: with the first page's, a server that heeds it would send that page again.

@@ -6,13 +6,13 @@ a head is shared with `api/streamed.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Generic, TypeVar, overload
 
 from openai_async.errors import StreamStateError
 from openai_async.transport.limits import RateLimitInfo
-from openai_async.transport.redaction import redacted
+from openai_async.transport.redaction import masked, redacted
 from openai_async.transport.timer import Timer
 
 from .answers import caster_of, json_of
@@ -29,7 +29,7 @@ class ResponseHead:
     """What both kinds of response tell of their head."""
 
     def __init__(self, plan: Plan, info: ResponseInfo, timer: Timer) -> None:
-        self.secrets: tuple[str, ...] = ()  # keys that no error may show
+        self.secrets: Iterable[str] = ()  # keys that no error may show
         self._plan = plan
         self._info = info
         self._timer = timer
@@ -81,7 +81,9 @@ class ResponseHead:
         return timedelta(seconds=marks.get("headers", marks["started"]) - marks["started"])
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.method} {self.url} status={self.status} request_id={self.request_id!r}>"
+        address = self.url.partition("?")[0]  # some gateways have their key in the query
+        told = f"<{type(self).__name__} {self.method} {address} status={self.status} request_id={self.request_id!r}>"
+        return masked(told, self.secrets)
 
 
 class RawResponse(ResponseHead, Generic[T_co]):

@@ -6,9 +6,10 @@ Between two chunks of one read nothing is awaited. It never retries: that ended 
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections import deque
+from collections.abc import Iterable
+from itertools import islice
 
 from openai_async.errors import (
     APIConnectionError,
@@ -19,18 +20,17 @@ from openai_async.errors import (
 )
 from openai_async.protocol.chunks import ChunkDecoder, Done, has_payload
 from openai_async.protocol.snapshot import ChatCompletionAccumulator
-from openai_async.protocol.sse import EventParser, ServerSentEvent, encode
+from openai_async.protocol.sse import MAX_EVENT_SIZE, EventParser, ServerSentEvent, encode
 from openai_async.transport.message import Response
-from openai_async.transport.redaction import redact
+from openai_async.transport.redaction import masked, redact
 from openai_async.transport.timer import Timer
 from openai_async.types.chunk import ChatCompletionChunk
 from openai_async.types.completion import ChatCompletion
 
-from .response import ResponseInfo, not_an_answer
+from .deviations import Deviations
+from .response import ResponseInfo, introduce, not_an_answer
 
 __all__ = ["ChunkReader"]
-
-_log = logging.getLogger("openai_async")
 
 
 class ChunkReader:
@@ -40,7 +40,7 @@ class ChunkReader:
         response: Of status 2xx, its body not read yet.
         timer: Of the call.
         choices: How many answers the request asks for (`n`).
-        deviations: Those from the published schema that are logged already; new ones are added. None: log none.
+        deviations: Told of where the stream leaves the published schema; None: nobody is.
         keep_data: Whether the data of each chunk's event is kept beside the chunk, for who decodes it otherwise.
 
     Attributes:
@@ -50,6 +50,7 @@ class ChunkReader:
         data: The JSON of each of `chunks`; None: nobody asked.
         last_data: That of the chunk handed out last, if it is kept.
         reads: What the socket brought, read by read, that nobody has taken yet; None: nobody will.
+        size: Bytes in `reads`; whoever takes them sets it back.
         wants_bytes: Whether somebody takes `reads`; else they are dropped with the first chunk.
         failure: What ended the stream wrongly, raised once the chunks before it are handed out; None: nothing did.
         payload: Whether any content came.
@@ -64,7 +65,7 @@ class ChunkReader:
         timer: Timer,
         *,
         choices: int = 1,
-        deviations: set[str] | None = None,
+        deviations: Deviations | None = None,
         keep_data: bool = False,
     ) -> None:
         self.info: ResponseInfo = ResponseInfo.of(response, timer)
@@ -74,13 +75,14 @@ class ChunkReader:
         self.data: deque[bytes] | None = deque() if keep_data else None
         self.last_data: bytes = b""
         self.reads: list[bytes] | None = []
+        self.size: int = 0
         self.wants_bytes: bool = False
         self.failure: APIError | None = None
         self.chunked: bool = False  # any chunk came
         self.payload: bool = False
         self.done: bool = False
         self.over: bool = False
-        self.secrets: tuple[str, ...] = ()
+        self.secrets: Iterable[str] = ()
         self._body = response
         self._parser = EventParser()
         self._decoder = ChunkDecoder(headers=response.headers)
@@ -104,6 +106,8 @@ class ChunkReader:
         """
         if self._reading:
             raise StreamStateError("Another task is reading this stream; a stream has one reader.")
+        if not self.over:
+            self.timer.check_loop()
         self._reading = True
         try:
             self.timer.resume()  # time that the user took is not the server's silence
@@ -111,10 +115,8 @@ class ChunkReader:
                 if self.over:
                     raise self.outcome()
                 await self.fill()
-        except StopAsyncIteration:
-            raise
         except BaseException:
-            self.abort()
+            self.abort()  # nothing, where the stream is over
             raise
         finally:
             self._reading = False
@@ -172,13 +174,13 @@ class ChunkReader:
 
     def __repr__(self) -> str:
         state = "failed" if self.failure else "complete" if self.done else "closed" if self.over else "open"
-        return f"<ChatStream {state} status={self.info.status} request_id={self.info.request_id!r}>"
+        request = masked(f"request_id={self.info.request_id!r}", self.secrets)
+        return f"<ChatStream {state} status={self.info.status} {request}>"
 
     def __del__(self) -> None:
         if not getattr(self, "over", True):
-            warnings.warn(
-                f"{self!r} was neither read to its end nor closed", ResourceWarning, stacklevel=2, source=self
-            )
+            told = f"{self!r} was neither read to its end nor closed"
+            warnings.warn(told, ResourceWarning, stacklevel=2, source=self)
             self.abort()
 
     # The pump.
@@ -186,10 +188,7 @@ class ChunkReader:
     async def fill(self) -> None:
         """Take the bytes of one socket read, or note that there are no more.
 
-        Cancelling it loses nothing.
-
-        Raises:
-            APITimeoutError: A limit passed.
+        Cancelling it loses nothing. A limit that passed is the stream's end like any other, and `outcome` has it.
         """
         data, failure = b"", None
         try:
@@ -212,30 +211,49 @@ class ChunkReader:
             self.timer.mark("first_byte")
         if self.reads is not None:
             self.reads.append(data)
-        decode, chunks, kept = self._decoder.decode, self.chunks, self.data
-        payload = False
+            self.size += len(data)
+        before = len(self.chunks)
         try:
-            for event in self._parser.feed(data):
-                chunk = decode(event)
-                if chunk is None:
-                    continue
-                if isinstance(chunk, Done):
-                    self._finish()
-                    break
-                chunks.append(chunk)
-                payload = payload or has_payload(chunk)
-                if kept is not None:
-                    kept.append(event.data)
+            self._decode(data)
         except APIError as error:
             # The chunks before it are handed out first.
             self.failure = error
             self.abort()
-        self.chunked = self.chunked or bool(chunks)
-        if payload:
+        self.chunked = self.chunked or bool(self.chunks)
+        if any(map(has_payload, islice(self.chunks, before, None))):
             if not self.payload:
                 self.payload = True
                 self.timer.mark("first_token")
             self.timer.progress()
+        elif self.reads and self.size - self._parser.pending > MAX_EVENT_SIZE and not self.over:
+            # All of it is held, for who wants the bytes.
+            self.failure = not_an_answer(self.info, self.reads[0], "content after 16 MiB of events without")
+            self.abort()
+
+    def _decode(self, data: bytes) -> None:
+        """Append what the bytes complete to `chunks`: all at once where the events are plain, else one by one."""
+        parser, decoder, chunks, kept = self._parser, self._decoder, self.chunks, self.data
+        blocks = parser.complete(data)
+        lines = parser.plain(blocks)
+        if lines is None:
+            events = parser.events(blocks)
+        else:
+            plain = decoder.decode_plain(lines)
+            chunks.extend(plain)
+            if kept is not None:
+                kept.extend(lines[: len(plain)])
+            events = list(map(ServerSentEvent, lines[len(plain) :]))
+        for event in events:
+            chunk = decoder.decode(event)
+            if isinstance(chunk, Done):
+                self._finish()
+                return
+            if chunk is not None:
+                chunks.append(chunk)
+                if kept is not None:
+                    kept.append(event.data)
+        if parser.failure is not None:
+            raise parser.failure
 
     def take_whole(self, chunk: ChatCompletionChunk, body: bytes) -> None:
         """Take a whole answer that came instead of a stream, and the body that says it."""
@@ -268,10 +286,8 @@ class ChunkReader:
         self.over = True
         self.timer.mark("last")
         self.timer.stop()
-        deviation = self._decoder.deviation
-        if deviation is not None and self._deviations is not None and deviation not in self._deviations:
-            self._deviations.add(deviation)
-            _log.debug("the server deviates from the published schema, and is read all the same: %s", deviation)
+        if self._deviations is not None:
+            self._deviations.note(self._decoder.deviation)
 
     # The end.
 
@@ -280,21 +296,13 @@ class ChunkReader:
         outcome = self._ending()
         if not isinstance(outcome, APIError):
             return outcome
-        if not outcome.headers:  # what is raised below this module does not know the response
-            outcome.headers, outcome.request_id = dict(self.info.headers), self.info.request_id
+        introduce(outcome, self.info)
         redact(outcome, self.secrets)
         if outcome.partial is None and self.payload:
             outcome.partial = self.snapshot()
+            outcome.partial._response_id = outcome.request_id  # a key was taken out of it
         self.failure = outcome
         return outcome
-
-    @property
-    def _all_began(self) -> bool:
-        """Whether as many answers began as were asked for: after a break, one that did not would be missed by nobody.
-
-        Where the server ends the stream in order, fewer are its decision: some ignore `n`.
-        """
-        return len(self.accumulator.choices) >= self._asked
 
     def _ending(self) -> Exception:
         """How the stream ended: the answer is whole, or it is not, and why."""
@@ -305,12 +313,15 @@ class ChunkReader:
         if self.done and not (self.accumulator.choices or self.accumulator.usage):
             body = self.snapshot().to_json(indent=None).encode() if self.chunked else b"data: [DONE]"
             return not_an_answer(self.info, body, "a stream with an answer in it")
-        if self.done or (self.accumulator.finished and (failure is None or self._all_began)):
+        # In order, fewer answers than asked for are the server's decision; after a break, nobody else would miss one.
+        all_began = failure is None or len(self.accumulator.choices) >= self._asked
+        if self.done or (self.accumulator.finished and all_began):
             return StopAsyncIteration()
         if failure is None and self._closed:
             return StreamStateError("The stream was closed before its end; `snapshot` has what was received.")
         if failure is None and not self.chunked:
-            return not_an_answer(self.info, b"", "an event stream")
+            body = b"".join(self.reads or ())
+            return not_an_answer(self.info, body, "a stream with an answer in it" if body else "an event stream")
         if isinstance(failure, APITimeoutError | IncompleteStreamError):
             return failure
         how = failure.message if failure is not None else "the server closed it without an error."

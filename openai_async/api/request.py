@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, TypeAlias, TypeVar, cast
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
 from openai_async.errors import OpenAIError
 from openai_async.protocol import codec
 from openai_async.transport.message import Request, Response
+from openai_async.transport.redaction import Secret
 from openai_async.transport.timer import Timer
 from openai_async.types.options import Omit, RequestOptions, Timeout
+
+from .arguments import mapping_of
+from .deviations import Deviations
 
 __all__ = [
     "KEY_HEADERS",
@@ -25,11 +28,8 @@ __all__ = [
     "ApiKey",
     "Plan",
     "Sender",
-    "build_url",
-    "check_base_url",
     "encode_body",
     "header_value",
-    "join_url",
     "merge_headers",
     "resolve_key",
 ]
@@ -42,8 +42,9 @@ ApiKey: TypeAlias = str | Callable[[], str | Awaitable[str]]
 KEY_PENDING = ""
 KEY_HEADERS = ("authorization", "api-key")
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2: token
+# Where a request's body ends. A second opinion lets what follows be read as another request.
+_FRAMING = frozenset({"content-length", "transfer-encoding"})
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +62,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes | None
     timeout: Timeout
     max_retries: int
+
+    def __repr__(self) -> str:
+        return f"<Plan {self.method} {self.url.partition('?')[0]}>"  # no more than of a request
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("method", self.method), ("url", self.url.partition("?")[0])]
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -86,7 +93,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 class Sender(Protocol):
     """What the methods need of their client."""
 
-    _deviations: set[str]
+    _deviations: Deviations
 
     def _plan(
         self,
@@ -109,131 +116,60 @@ def encode_body(params: Mapping[str, Any], extra: object) -> bytes:
         TypeError: `extra` is no mapping, or a value can't be sent.
         ValueError: A number or a string can't be sent.
     """
-    if extra is None or isinstance(extra, Omit):
+    more = mapping_of(extra, "extra_body")
+    if not more:
         return codec.dumps(params)
-    if not isinstance(extra, Mapping):
-        raise TypeError(f"extra_body must be a mapping, not {type(extra).__name__}")
-    return codec.dumps({**params, **cast("Mapping[str, Any]", extra)})
+    own = {name: value for name, value in params.items() if name not in more}
+    return codec.dumps({**own, **codec.plain(more, "extra_body")})
 
 
-def check_base_url(url: object) -> str:
-    """Return `url` without a slash at its end.
-
-    Raises:
-        OpenAIError: It is no absolute http or https address.
-        TypeError: It is no string.
-    """
-    if not isinstance(url, str):
-        raise TypeError(f"base_url must be a string, not {type(url).__name__}")
-    url = url.strip()
-    if not url.isascii() or not url.isprintable() or " " in url or "#" in url:
-        raise OpenAIError(
-            f"base_url holds a character that an address can't: {url!r}. A host name outside ASCII is written as "
-            "punycode (xn--...), anything else percent-encoded."
-        )
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises for a port that is no number
-        (parts.hostname or "").encode("idna")  # raises for an empty label, or one of more than 63 characters
-    except ValueError as error:
-        raise OpenAIError(f"base_url is no URL: {url!r} ({error})") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise OpenAIError(
-            f"base_url must be an http:// or https:// address such as https://api.openai.com/v1, not {url!r}"
-        )
-    if parts.username or parts.password:
-        raise OpenAIError("base_url holds a user name or password; give the key as api_key= instead")
-    return url.rstrip("/")
-
-
-def join_url(base: str, path: str) -> str:
-    """Return the address of `path` under `base`, whose query, if it has one, is at the end.
-
-    Args:
-        base: As `check_base_url` returns it.
-        path: With or without a slash in front, and perhaps with a query of its own; or an address of the same origin.
-
-    Raises:
-        OpenAIError: It holds a character that an address can't, climbs with `..`, or is an address of another origin:
-            credentials are sent to none but the client's own.
-    """
-    if not path.isascii() or not path.isprintable() or " " in path or "#" in path or "\\" in path:
-        raise OpenAIError(f"the path holds a character that an address can't; percent-encode it: {path!r}")
-    place, _, own = path.partition("?")
-    if any(unquote(segment) in {".", ".."} for segment in place.split("/")):
-        raise OpenAIError(f"the path must not climb with '.' or '..': {path!r}")
-    root, _, fixed = base.partition("?")
-    if _SCHEME.match(place):
-        if _origin(place) != _origin(base):
-            raise OpenAIError(
-                "the address is of another origin than base_url, and the key is sent to no other; "
-                "use client.with_options(base_url=..., api_key=...) for it"
-            )
-        address = place
-    else:
-        address = f"{root}/{place.lstrip('/')}"
-    query = "&".join(part for part in (fixed, own) if part)
-    return f"{address}?{query}" if query else address
-
-
-def _origin(url: str) -> tuple[str, str, int | None]:
-    """What decides who reads a request: scheme, host and port (RFC 6454, section 4); a URL that is none has none."""
-    try:
-        parts = urlsplit(url)
-        if parts.username is not None or parts.password is not None:
-            return "", "", None
-        return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    except ValueError:
-        return "", "", None
-
-
-def build_url(url: str, query: Mapping[str, Any]) -> str:
-    """Return an address with `query` added (lists as `k[]=`, mappings as `k[name]=`) after what it has already."""
-    pairs = [pair for name, value in query.items() for pair in _pairs(name, value)]
-    if not pairs:
-        return url
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(pairs, quote_via=quote, safe='[]')}"
-
-
-def _pairs(name: str, value: Any) -> list[tuple[str, str]]:
-    if value is None or isinstance(value, Omit):
-        return []
-    if isinstance(value, Mapping):
-        items = cast("Mapping[str, Any]", value).items()
-        return [pair for key, item in items for pair in _pairs(f"{name}[{key}]", item)]
-    if isinstance(value, list | tuple):
-        return [pair for item in cast("list[Any]", value) for pair in _pairs(f"{name}[]", item)]
-    return [(name, str(value).lower() if isinstance(value, bool) else str(value))]
-
-
-def header_value(name: str, value: object) -> str:
+def header_value(name: object, value: object, argument: str = "") -> str:
     """Return `value` as what a header may hold.
 
+    Args:
+        name: Of the header, which is checked as well.
+        value: Is never shown.
+        argument: Where they were given, for errors; "": the header's name tells.
+
     Raises:
         TypeError: It is no string.
-        OpenAIError: It holds a line break or another character that a header can't; the message does not show it.
+        OpenAIError: It holds a line break or another character that a header can't; or the name can't be one.
     """
-    if not isinstance(value, str):
-        raise TypeError(f"the header {name!r} must be a string, not {type(value).__name__}")
+    place = f"{argument}: " if argument else ""
+    if not isinstance(name, str):
+        raise TypeError(f"{place}the name of a header must be a string, not {type(name).__name__}")
     if not _NAME.fullmatch(name):
-        raise OpenAIError(f"{name!r} can't be the name of a header")
+        # Not shown: where a whole line was given as the name, its value may be the key.
+        raise OpenAIError(
+            f"{place}a text can't be the name of a header if it is empty, or holds spaces, colons, line breaks or "
+            "letters outside ASCII"
+        )
+    if name.lower() in _FRAMING:
+        raise OpenAIError(f"{place}the header {name!r} follows from the body, and the client sends it; leave it out")
+    if not isinstance(value, str):
+        raise TypeError(f"{place}the header {name!r:.60} must be a string, not {type(value).__name__}")
     if not (value.isprintable() and value.isascii()) and not _sendable(value):
         raise OpenAIError(
-            f"the value of the header {name!r} holds a line break or another character that a header can't"
+            f"{place}the value of the header {name!r:.60} holds a line break or another character that a header can't"
         )
-    return value
+    return str.__str__(value)  # of an enum's member aiohttp would send the name
 
 
 def _sendable(value: str) -> bool:
     """Whether a value holds only tabs and what Latin-1 can print, as RFC 9110 (section 5.5) tolerates."""
-    return all(char == "\t" or (" " <= char <= "\xff" and char != "\x7f") for char in value)
+    return all(char == "\t" or " " <= char <= "~" or "\xa0" <= char <= "\xff" for char in value)
 
 
-def merge_headers(*layers: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return the layers as one, later ones first in rank, names in lower case; a value of `omit` removes the header."""
-    merged: dict[str, str] = {}
+def merge_headers(base: Mapping[str, str], *layers: Mapping[str, Any]) -> dict[str, str]:
+    """Return headers with changes.
+
+    Args:
+        base: Headers that are in order: names in lower case, values that can be sent.
+        layers: Changes, later ones first in rank; a value of `omit` removes the header.
+    """
+    merged = dict(base)
     for layer in layers:
-        for name, value in (layer or {}).items():
+        for name, value in layer.items():
             key = name.lower()
             if isinstance(value, Omit):
                 merged.pop(key, None)
@@ -242,7 +178,7 @@ def merge_headers(*layers: Mapping[str, Any] | None) -> dict[str, str]:
     return merged
 
 
-async def resolve_key(key: ApiKey, name: str = "api_key") -> str:
+async def resolve_key(key: ApiKey, name: str = "api_key") -> Secret:
     """Return the key itself, calling and awaiting what gives it. Cancelling it cancels that call.
 
     Args:
@@ -252,17 +188,19 @@ async def resolve_key(key: ApiKey, name: str = "api_key") -> str:
     Raises:
         OpenAIError: The callable failed, or gave no string, or one that no header can hold.
     """
-    value: object = key
-    if callable(key):
-        try:
-            answer = key()
-            value = await answer if isinstance(answer, Awaitable) else answer
-        except OpenAIError:
-            raise
-        except Exception as error:
-            raise OpenAIError(f"{name}() failed: {type(error).__name__}") from error
-    if not isinstance(value, str) or not value:
-        raise OpenAIError(
-            f"{name}() must return a key, a string that is not empty; it returned a {type(value).__name__}"
-        )
-    return value
+    given = await _given(key, name) if callable(key) else key
+    # From here on no local variable shows it. `str.__str__`, as an enum's member prints its name.
+    kind, given = type(given).__name__, Secret(str.__str__(given)) if isinstance(given, str) else None
+    if not given:
+        raise OpenAIError(f"{name}() must return a key, a string that is not empty; it returned a {kind}")
+    return given
+
+
+async def _given(key: Callable[[], str | Awaitable[str]], name: str) -> object:
+    try:
+        answer = key()
+        return await answer if isinstance(answer, Awaitable) else answer
+    except OpenAIError:
+        raise
+    except Exception as error:
+        raise OpenAIError(f"{name}() failed: {type(error).__name__}") from error

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 
 import msgspec
 
-from openai_async.errors import APIResponseValidationError
+from openai_async.errors import APIError, APIResponseValidationError
 from openai_async.protocol.failures import web_page
 from openai_async.transport.limits import RateLimitInfo
 from openai_async.transport.message import Response
 from openai_async.transport.timer import Timer
 
-__all__ = ["ResponseInfo", "Timing", "not_an_answer"]
+__all__ = ["ResponseInfo", "Timing", "introduce", "not_an_answer"]
 
 # Enough of a wrong answer to recognise where it came from.
 SAMPLE_SIZE = 512
@@ -83,6 +83,12 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
         """Return the timing that a timer's marks tell (seconds of the loop's clock)."""
         started = marks["started"]
         return cls(**{name: at - started for name, at in marks.items() if name != "started"})
+
+
+def introduce(error: APIError, info: ResponseInfo) -> None:
+    """Tell an error of the response that it struck; what is raised by a transport or a timer does not know it."""
+    if not error.headers:
+        error.headers, error.request_id = dict(info.headers), info.request_id
 
 
 def not_an_answer(info: ResponseInfo, body: bytes, expected: str) -> APIResponseValidationError:

@@ -160,6 +160,13 @@ class ToolRun(msgspec.Struct, Generic[T], kw_only=True):
             total = _sum(total, usage)
         return CompletionUsage.from_dict(total) if told else None
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """How much was said, not what: for `repr` and for rich, which print tracebacks, and would print the prompt."""
+        return [("turns", self.turns), ("messages", len(self.messages)), ("calls", len(self.calls))]
+
+    def __repr__(self) -> str:
+        return f"<ToolRun {' '.join(f'{name}={count}' for name, count in self.__rich_repr__())}>"
+
 
 class RunDoneEvent(_Event, kw_only=True):
     """The run is over; nothing follows."""

@@ -14,6 +14,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from openai_async.errors import OutputParseError, StreamStateError, ToolLoopError
 
+from .arguments import check_flag, check_whole
 from .call import Call
 from .conversation import Conversation
 from .handlers import RunnableTool
@@ -75,8 +76,8 @@ class ToolRunner(Generic[T]):
         tool_timeout: float | None = None,
         on_tool_error: ToolErrorPolicy = "raise",
     ) -> None:
-        if max_turns < 1:
-            raise ValueError(f"max_turns is 1 or more, not {max_turns!r}")
+        check_flag(stream, "run_tools(stream=...)")
+        check_whole(max_turns, "max_turns", least=1)
         self._ask = ask
         self._toolbox = Toolbox(tools, timeout=tool_timeout, on_error=on_tool_error)
         self._conversation: Conversation[T] = Conversation(params, self._toolbox.definitions)

@@ -9,18 +9,22 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias, TypedDict
 
 from openai_async.errors import OpenAIError
 from openai_async.transport.limits import Limiter
 from openai_async.types.options import Omit, Timeout
 
+from .arguments import check_text, mapping_of
 from .request import ApiKey, header_value
 
 __all__ = [
     "Changes",
     "DataResidency",
+    "checked_header",
     "checked_key",
+    "checked_limiter",
     "checked_retries",
     "choose_base_url",
     "custom_headers",
@@ -118,13 +122,48 @@ def checked_key(key: ApiKey, name: str = "api_key") -> ApiKey:
         TypeError: It is neither a string nor a function.
     """
     if isinstance(key, str):
-        try:
-            header_value("authorization", key)
-        except OpenAIError:
-            raise OpenAIError(f"{name} holds a line break or another character that no key has; strip it") from None
-    elif not callable(key):
+        return _fit(key, f"{name} holds a line break or another character that no key has; strip it")
+    if not callable(key):
         raise TypeError(f"{name} must be a string or a function that returns one, not {type(key).__name__}")
     return key
+
+
+def checked_header(text: str | None, name: str) -> str | None:
+    """Return what is sent as a header, if it is given.
+
+    Raises:
+        OpenAIError: It can't be sent; the message does not show it.
+        TypeError: It is no string.
+    """
+    if text is None:
+        return None
+    check_text(text, name)
+    return _fit(text, f"{name} holds a line break or another character that a header can't; strip it")
+
+
+def _fit(text: str, complaint: str) -> str:
+    try:
+        return header_value("x", text)
+    except OpenAIError:
+        raise OpenAIError(complaint) from None
+
+
+def checked_limiter(limiter: Limiter | None) -> Limiter | None:
+    """Return a limiter, if one is given.
+
+    Raises:
+        TypeError: It has no `acquire`.
+    """
+    if limiter is not None and (isinstance(limiter, type) or not callable(getattr(limiter, "acquire", None))):
+        raise TypeError(
+            f"limiter must have a method acquire(*, tokens), as a Limiter has, which {kind_of(limiter)} has not"
+        )
+    return limiter
+
+
+def kind_of(value: object) -> str:
+    """How errors call a value that they do not show."""
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
 
 
 def checked_retries(retries: Any) -> int:
@@ -135,9 +174,9 @@ def checked_retries(retries: Any) -> int:
         ValueError: It is below 0.
     """
     if isinstance(retries, bool) or not isinstance(retries, int):
-        raise TypeError(f"max_retries must be a whole number, not {retries!r}; 0 turns retries off")
+        raise TypeError(f"max_retries must be a whole number, not {type(retries).__name__}; 0 turns retries off")
     if retries < 0:
-        raise ValueError(f"max_retries must be 0 or more, not {retries}")
+        raise ValueError("max_retries must be 0 or more; 0 turns retries off")
     return retries
 
 
@@ -152,12 +191,12 @@ def regional_url(residency: object, base_url: str | None) -> str | None:
     if base_url is not None:
         raise ValueError("data_residency and base_url are two ways to say the same; give one of them")
     if not isinstance(residency, str) or residency not in _REGIONS:
-        raise ValueError(f"data_residency must be one of {', '.join(map(repr, _REGIONS))}, not {residency!r}")
+        raise ValueError(f"data_residency must be one of {', '.join(map(repr, _REGIONS))}")
     return _REGIONS[residency]
 
 
 def choose_base_url(given: str | None, residency: object, *, unix: bool = False) -> str:
-    """Return the address of the API, not checked yet: as given, of the region, the environment's, or the default.
+    """Return the address of the API, a string: as given, of the region, the environment's, or the default.
 
     Args:
         given: The `base_url`, if any.
@@ -165,8 +204,11 @@ def choose_base_url(given: str | None, residency: object, *, unix: bool = False)
         unix: Whether requests go to a Unix socket: then the default is no address of OpenAI's.
 
     Raises:
+        TypeError: `base_url` is no string.
         ValueError: As `regional_url`.
     """
+    if given is not None:
+        check_text(given, "base_url")
     return setting(regional_url(residency, given), "OPENAI_BASE_URL") or (_SOCKET_URL if unix else _BASE_URL)
 
 
@@ -190,11 +232,24 @@ def custom_headers() -> dict[str, str]:
     return headers
 
 
-def lower_names(headers: Mapping[str, str | Omit] | None) -> dict[str, str | Omit]:
-    """Return headers with their names in lower case, of those that differ in case only the last one."""
-    return {name.lower(): value for name, value in (headers or {}).items()}
+def lower_names(headers: object, argument: str = "headers") -> dict[str, str | Omit]:
+    """Return headers, checked, with their names in lower case; of those that differ in case only the last one.
+
+    Args:
+        headers: A mapping, or None.
+        argument: Where they were given, for errors.
+
+    Raises:
+        OpenAIError, TypeError: As `header_value`; or it is no mapping.
+    """
+    checked: dict[str, str | Omit] = {}
+    for name, value in mapping_of(headers, argument).items():
+        text = header_value(name, "" if isinstance(value, Omit) else value, argument)
+        checked[name.lower()] = value if isinstance(value, Omit) else text
+    return checked
 
 
+@lru_cache
 def plain_limits(timeout: Timeout) -> Timeout:
     """Return the limits of a plain call, which has no token to wait for: 600 s in all, unless it says otherwise."""
     total = timeout.total

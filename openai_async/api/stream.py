@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, NoReturn, Self, TypeVar
 
 from openai_async.errors import StreamStateError
 from openai_async.protocol.events import EventBuilder
@@ -152,6 +152,9 @@ class ChatStream(Generic[Item]):
 
     def __repr__(self) -> str:
         return repr(self._reader)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A stream can't be copied or pickled: it is a connection, read once. Its `snapshot` can.")
 
     # Leaving.
 

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, overload
+from typing import Any, Generic, NoReturn, Self, TypeVar, overload
 
 from openai_async.errors import APIConnectionError, APIError, APIResponseValidationError, StreamStateError
 from openai_async.transport.message import Response
@@ -19,6 +19,7 @@ from openai_async.transport.redaction import redact, redacted
 from openai_async.transport.timer import Timer
 
 from .answers import caster_of, json_of
+from .arguments import check_whole
 from .opening import BODY_SIZE
 from .raw import ResponseHead
 from .reader import ChunkReader
@@ -146,10 +147,10 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
             APIConnectionError: The body was cut off.
             APITimeoutError: A limit passed.
             StreamStateError: The body was read already.
-            ValueError: `chunk_size` is below 1.
+            TypeError, ValueError: `chunk_size` is no whole number, or below 1.
         """
-        if chunk_size is not None and chunk_size < 1:
-            raise ValueError(f"chunk_size is 1 or more bytes, not {chunk_size!r}")
+        if chunk_size is not None:
+            check_whole(chunk_size, "chunk_size", least=1)
         self._begin()
         held = bytearray()
         while data := await self._guarded(self._next()):
@@ -174,25 +175,35 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
             yield text
 
     async def iter_lines(self) -> AsyncGenerator[str]:
-        """Yield the body line by line, without line ends (LF, CRLF or CR). Raises as `iter_bytes`."""
+        """Yield the body line by line, without line ends (LF, CRLF or CR).
+
+        Raises:
+            APIResponseValidationError: A line is longer than 64 Mi characters; else as `iter_bytes`.
+        """
         line: list[str] = []  # the unfinished one, in pieces
+        size = 0  # of the line, in characters
         after_cr = False  # an LF that follows belongs to a line end that was seen
         async for text in self.iter_text():
             fresh = text[1:] if after_cr and text[0] == "\n" else text
             after_cr = text[-1] == "\r"
             first, *others = fresh.replace("\r\n", "\n").replace("\r", "\n").split("\n")
             line.append(first)
+            size += len(first)
             for other in others:
                 yield "".join(line)
-                line = [other]
+                line, size = [other], len(other)
+            if size > BODY_SIZE:
+                await self.aclose()
+                raise APIResponseValidationError(f"A line of the answer is longer than {BODY_SIZE} characters.")
         if last := "".join(line):
             yield last
 
     async def aclose(self) -> None:
         """Close the response; the server sees the connection go away if the body was not at its end. Harmless twice."""
         if self._reader is not None:
-            self._reader.abort()
-        self._close()
+            self._reader.abort()  # the response is the reader's: after the stream's end its rest is still being read
+        else:
+            self._close()
 
     close = aclose
 
@@ -203,6 +214,9 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A response whose body is unread can't be copied or pickled: it is a connection.")
 
     def __del__(self) -> None:
         if getattr(self, "_is_closed", True) or self._reader is not None:
@@ -219,9 +233,11 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
     def _begin(self) -> None:
         if self._begun or self._is_closed:
             raise StreamStateError("The body was read or closed already; a body is read once.")
+        self._timer.check_loop()
         self._begun = True
 
     async def _next(self) -> bytes:
+        self._timer.check_loop()
         self._timer.resume()
         with self._timer:
             data = await self._response.read()
@@ -239,6 +255,8 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
         try:
             return await work
         except BaseException as error:
+            if self._is_closed and isinstance(error, APIConnectionError):
+                raise StreamStateError("The response was closed, by another task, before its body's end.") from None
             self._close()
             if isinstance(error, APIError):
                 if isinstance(error, APIConnectionError) and not error.headers:

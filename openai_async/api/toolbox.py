@@ -16,6 +16,8 @@ import msgspec
 
 from openai_async.errors import OutputParseError
 from openai_async.protocol import codec
+from openai_async.protocol.sendable import is_iterable, is_mapping
+from openai_async.types.options import check_seconds
 
 from .handlers import Handler, RunnableTool, read_tools
 from .runevents import RunEvent, ToolCall, ToolCallDoneEvent, ToolCallStartedEvent
@@ -57,10 +59,11 @@ class Toolbox:
     def __init__(
         self, tools: Iterable[RunnableTool], *, timeout: float | None = None, on_error: ToolErrorPolicy = "raise"
     ) -> None:
-        if not callable(on_error) and on_error not in _POLICIES:
-            raise ValueError(f"on_tool_error is 'raise', 'answer' or a function, not {on_error!r}")
-        if timeout is not None and not timeout > 0:
-            raise ValueError(f"tool_timeout is seconds above 0, or None for no limit, not {timeout!r}")
+        given: Any = on_error
+        if not callable(given) and not (isinstance(given, str) and given in _POLICIES):
+            raise ValueError(f"on_tool_error is 'raise', 'answer' or a function, not another {type(on_error).__name__}")
+        if timeout is not None:
+            check_seconds(timeout, "tool_timeout")
         self._handlers = read_tools(tools)
         self._timeout = timeout
         # What the model is told of a tool's exception; None: it is raised.
@@ -144,11 +147,17 @@ class Toolbox:
             if isinstance(error, TimeoutError) and limit.expired():
                 error = TimeoutError(f"{handler.name} gave no result within {self._timeout:g} seconds.")
                 return _done(emit, call, f"Error: {error}", error=error)
-            text = self._text_for(error, call)
+            text = self._answer_for(error, call)
             done = _done(emit, call, text, error=error)
             if text is None:
                 raise
             return done
+
+    def _answer_for(self, error: Exception, call: ToolCall) -> str | None:
+        text: Any = self._text_for(error, call)
+        if not (text is None or isinstance(text, str)):
+            raise TypeError(f"on_tool_error must return text, or None to raise; it returned a {type(text).__name__}")
+        return text
 
 
 def _done(emit: _Emit, call: ToolCall, content: str | None, **fields: Any) -> ToolCallDoneEvent:
@@ -207,8 +216,8 @@ def _plain(value: Any) -> Any:
     dump = getattr(value, "model_dump", None)
     if callable(dump):
         return dump(mode="json")
-    if codec._is_mapping(value):
+    if is_mapping(value):
         return dict(value)
-    if codec._is_iterable(value):
+    if is_iterable(value):
         return list(value)
     raise TypeError(f"a {type(value).__name__} is nothing that JSON has")

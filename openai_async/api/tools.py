@@ -19,6 +19,7 @@ from openai_async.protocol.schema import holds_pydantic, raw_schema, written_doc
 from openai_async.protocol.strictness import permitted
 from openai_async.protocol.strictness import strict as strictly
 
+from .arguments import check_text
 from .docstring import read_docstring
 from .signature import Parameter, Signature, read_signature
 
@@ -141,7 +142,7 @@ def function_tool(
             description = read_docstring(written_doc(typing.get_origin(function) or function))[0] or None
         return _of_type(function, name=name, description=description, strict=strict)
     if not callable(function):
-        raise TypeError(f"a tool is made of a function or a type, not of {function!r}")
+        raise TypeError(f"a tool is made of a function or a type, not of a {function.__class__.__name__}")
     return _of_function(function, name=name, description=description, strict=strict)
 
 
@@ -256,11 +257,14 @@ def _described(schema: dict[str, Any], parameters: Iterable[Parameter]) -> dict[
 
 def _tool_name(given: str | None, own: str) -> str:
     """The name that was given, if it may be one; else one made of Python's own."""
+    if given is not None:
+        check_text(given, "a tool's name")
     name = valid_name(own) if given is None else given
     if own == "<lambda>" and given is None:
         name = ""
     if not name or valid_name(name) != name:
         raise TypeError(
-            f"a tool's name has 1 to 64 of the characters A-Z, a-z, 0-9, _ and -; give one instead of {given or own!r}"
+            "a tool's name has 1 to 64 of the characters A-Z, a-z, 0-9, _ and -; "
+            f"give one instead of {given or own!r:.100}"
         )
     return name

@@ -16,7 +16,7 @@ from openai_async.types.chunk import ChatCompletionChunk
 from openai_async.types.options import Omit, RequestOptions, Timeout
 
 from .answers import caster_of
-from .arguments import check_names
+from .arguments import check_flag, check_names, check_text, mapping_of
 from .call import Call
 from .request import Sender, encode_body
 from .sending import PlainSending, StreamSending
@@ -113,8 +113,9 @@ class Verbs(Sender):
     ) -> Call[Any]: ...
     def request(self, method: str, path: str, *, cast_to: Any = None, stream: bool = False, **params: Any) -> Call[Any]:
         """Send a request of any method; see `Verbs`."""
+        check_text(method, "method")
         if not _METHOD.fullmatch(method):
-            raise TypeError(f"the method of a request is a word such as 'GET', not {method!r}")
+            raise TypeError("the method of a request is a word such as 'GET'")
         return _call(self, method.upper(), path, cast_to, params, stream=stream, name="request")
 
     @overload
@@ -186,6 +187,7 @@ def _call(
     client: Sender, method: str, path: str, cast_to: Any, params: dict[str, Any], *, stream: bool, name: str
 ) -> Call[Any]:
     check_names(name, params, _NAMES)
+    check_flag(stream, f"{name}(stream=...)")
     options = _options(name, params)
     body: object = params.get("body")
     model, choices = _asked(body)
@@ -201,7 +203,7 @@ def _call(
 
 def _options(name: str, params: Mapping[str, Any]) -> RequestOptions:
     """Return the options, given in either way, by our names."""
-    official = cast("Mapping[str, Any]", params.get("options") or {})
+    official = mapping_of(params.get("options"), f"{name}(options=...)")
     check_names(f"{name}(options=...)", official, frozenset(_OFFICIAL))
     options = {_OFFICIAL[option]: value for option, value in official.items()}
     options |= {option: value for option, value in params.items() if option in _OPTIONS}
@@ -218,14 +220,13 @@ def _asked(body: object) -> tuple[str | None, int]:
 
 
 def _encode(body: object, extra: object) -> bytes | None:
-    if isinstance(body, bytes | bytearray):
-        if extra:
-            raise TypeError("extra_body goes into a body of JSON, not of bytes")
-        return bytes(body)
-    if isinstance(body, Mapping):
-        return encode_body(cast("Mapping[str, Any]", body), extra)
+    more = mapping_of(extra, "extra_body")
     if body is None or isinstance(body, Omit):
-        return encode_body({}, extra) if extra else None
-    if extra:
-        raise TypeError(f"extra_body goes into a mapping, not into a {type(body).__name__}")
-    return codec.dumps(body)
+        return encode_body({}, more) if more else None
+    if more and not isinstance(body, Mapping):
+        raise TypeError(f"extra_body goes into a body that is a mapping, not into a {type(body).__name__}")
+    if isinstance(body, bytes | bytearray):
+        return bytes(body)
+    if more:
+        return encode_body(cast("Mapping[str, Any]", body), more)
+    return codec.dumps(body, "body")

@@ -7,14 +7,14 @@ events as they came, or objects so far go out. Each of them ends and raises as t
 from __future__ import annotations
 
 import re
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar
 
 from openai_async.errors import APIError, OpenAIError
 from openai_async.protocol.chunks import DONE, ChunkDecoder
 from openai_async.protocol.draft import Memory, draft
 from openai_async.protocol.output import OutputType
 from openai_async.protocol.parsing import ResponseParser
-from openai_async.protocol.partial import PartialText
+from openai_async.protocol.partialtext import PartialText
 from openai_async.protocol.sse import EventParser
 from openai_async.types.chunk import ChatCompletionChunk
 
@@ -67,8 +67,9 @@ class BatchIterator:
         return batch
 
 
-# The blank line that ends an event: two line ends, of which CRLF is one (HTML standard, section 9.2.6).
-_EVENT_END = re.compile(rb"(?>\r\n|\r|\n){2}")
+# The blank line that ends an event: two line ends, of which CRLF is one (HTML standard, section 9.2.6). Written out, since
+# `(?>\r\n|\r|\n){2}` takes eight times as long: 1 s for 16 MiB.
+_EVENT_END = re.compile(rb"\n(?:\r\n?|\n)|\r(?:\r\n?|\n(?:\r\n?|\n))")
 
 
 class RawIterator:
@@ -87,25 +88,32 @@ class RawIterator:
         """Return the next whole events, never empty; raises and cancels as `ChatStream.__anext__` does."""
         reader = self._reader
         while self._end is None:
+            chunks = 0
             try:
                 if not reader.chunks:
                     await reader.more()
                 while reader.chunks:
                     reader.hand_out()
+                    chunks += 1
             except (StopAsyncIteration, OpenAIError) as end:
                 self._end = end
-            if data := self._whole_events():
+            if data := self._whole_events(chunks):
                 return data
         raise self._end
 
-    def _whole_events(self) -> bytes:
-        """Take what was read up to the last event's end; when nothing more is read, up to what ended the stream."""
+    def _whole_events(self, chunks: int) -> bytes:
+        """Take what was read up to the last event's end; when nothing more is read, up to what ended the stream.
+
+        Args:
+            chunks: How many of its events are chunks that were handed out; one more could not be.
+        """
         reads = self._reader.reads or []
         data = b"".join((self._tail, *reads))
         reads.clear()
+        self._reader.size = 0
         end = max((match.end() for match in _EVENT_END.finditer(data)), default=0) if b"\r" in data else _end(data)
         data, self._tail = data[:end], data[end:]
-        return _sound(data) if self._reader.over else data
+        return _sound(data, chunks) if self._reader.over else data
 
 
 def _end(data: bytes) -> int:
@@ -113,14 +121,17 @@ def _end(data: bytes) -> int:
     return data.rfind(b"\n\n") + 2 if b"\n\n" in data else 0
 
 
-def _sound(data: bytes) -> bytes:
-    """The events of `data` up to and with `[DONE]`, or up to the first that is an error."""
+def _sound(data: bytes, chunks: int) -> bytes:
+    """The events of `data` up to and with `[DONE]`, or up to the first that is an error, or a chunk beyond so many."""
     parser, decoder = EventParser(), ChunkDecoder()
     begin = 0
     for match in _EVENT_END.finditer(data):
         try:
             events = [decoder.decode(event) for event in parser.feed(data[begin : match.end()])]
         except APIError:
+            return data[:begin]
+        chunks -= sum(isinstance(event, ChatCompletionChunk) for event in events)
+        if chunks < 0:
             return data[:begin]
         begin = match.end()
         if DONE in events:
@@ -163,7 +174,9 @@ class PartialIterator(Generic[T]):
             value = self._value()
             if value is not None and value != self._shown:
                 self._shown = value
-                return cast("T", draft(self._output.type, value, self._memory))
+                drawn: T | None = draft(self._output.type, value, self._memory)
+                if drawn is not None:  # else nothing can be told yet: half an enum member is none
+                    return drawn
         raise StopAsyncIteration
 
     def _value(self) -> Any:

@@ -76,12 +76,19 @@ class Work:
         if task is None:
             return
         if not task.done():
+            task.add_done_callback(_see)  # here already: this wait may be cancelled, too
             task.cancel()
             # Shielded: who waits is being cancelled, most likely, and what is left behind here would leak.
             with anyio.move_on_after(_GRACE, shield=True):
                 await asyncio.wait([task])
-        if task.done() and not task.cancelled():
-            task.exception()  # seen; else asyncio would report it
+        if task.done():
+            _see(task)
+
+
+def _see(task: asyncio.Task[Any]) -> None:
+    """Look at the exception of a task that nobody waits for; else asyncio would report it."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def _discard(task: asyncio.Task[Any]) -> None:

@@ -16,6 +16,7 @@ from anyio.from_thread import start_blocking_portal
 
 from openai_async.api.client import AsyncOpenAI
 from openai_async.errors import OpenAIError
+from openai_async.transport.redaction import Secret
 from openai_async.types.options import not_given
 
 __all__ = ["DEMO_MODEL", "Place", "embedded", "local", "no_model", "remote", "shun_proxies", "thread_count"]
@@ -73,7 +74,8 @@ def remote(base_url: str | None, api_key: str | None) -> Generator[Place]:
     """
     if api_key is None and not os.environ.get("OPENAI_API_KEY"):
         raise OpenAIError(_NO_KEY)
-    yield Place(model=os.environ.get("OPENAI_MODEL") or _DEFAULT_MODEL, base_url=base_url, api_key=api_key)
+    key = None if api_key is None else Secret(api_key)
+    yield Place(model=os.environ.get("OPENAI_MODEL") or _DEFAULT_MODEL, base_url=base_url, api_key=key)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
@@ -21,6 +22,7 @@ from rich.console import Console
 from rich.text import Text
 
 from openai_async.server.app import create_app
+from openai_async.server.front import READ_TIMEOUT, configure
 from openai_async.server.local import LocalModelError, find_model, local_model
 from openai_async.transport.session import AiohttpTransport
 
@@ -38,8 +40,6 @@ __all__ = ["command"]
 
 # Seconds that answers have to end by themselves after Ctrl-C.
 _GRACE = 1
-# Longer than clients keep theirs: the server never closes a connection on which a request is just being sent.
-_KEEP_ALIVE = 120
 
 _EXAMPLES = """\b
 Examples:
@@ -121,16 +121,7 @@ async def _serve(listener: socket.socket, options: _Options) -> None:
         if not options["quiet"]:
             app = AccessLog(app, _line)
         _announce(listener, model, options)
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            server_header=False,
-            timeout_keep_alive=_KEEP_ALIVE,
-            timeout_graceful_shutdown=_GRACE,
-        )
+        config = configure(app, read_timeout=READ_TIMEOUT, access_log=False, timeout_graceful_shutdown=_GRACE)
         await _Server(config, closing).serve(sockets=[listener])
 
 
@@ -180,7 +171,7 @@ async def _local(path: str, api_key: str | None, stack: AsyncExitStack) -> tuple
     url = await stack.enter_async_context(local_model(file, threads=thread_count(), api_key=api_key))
     transport = AiohttpTransport()
     stack.push_async_callback(transport.aclose)
-    return Forward(url.removesuffix("/v1"), transport), file.stem
+    return Forward(url.removesuffix("/v1"), transport, keyed=api_key is not None), file.stem
 
 
 def _announce(listener: socket.socket, model: str, options: _Options) -> None:
@@ -198,6 +189,9 @@ def _announce(listener: socket.socket, model: str, options: _Options) -> None:
     click.echo(f"  openai-async chat --base-url {url} {ask} -m {model} Hello")
     click.echo(f"  curl -N {url}/chat/completions -H 'Content-Type: application/json'{header} -d '{body}'")
     sys.stdout.flush()
+    if not ip_address(listener.getsockname()[0]).is_loopback:
+        how = "" if options["api_key"] else ", and no key is asked for: give --api-key, or leave out --host"
+        click.echo(f"This is no address of this machine alone: other machines can reach it{how}.", err=True)
 
 
 def _line(access: Access) -> None:

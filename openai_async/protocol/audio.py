@@ -53,7 +53,7 @@ class AudioSnapshot:
             "expires_at": self.expires_at,
             "transcript": self.transcript.value(),
         }
-        return ChatCompletionAudio(**fields, _extra=self._extras.values(fields))
+        return ChatCompletionAudio.build(fields, self._extras.values(fields))
 
 
 def _joined_base64(data: str) -> str:

@@ -7,29 +7,24 @@ lenient pass that keeps everything. Nothing here knows of events or HTTP.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from enum import Enum
 from functools import cache
-from math import isfinite
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from openai_async.types.completion import ChatCompletionMessage
-from openai_async.types.json import is_array, is_object
+from openai_async.types.json import MAX_DEPTH, is_array, is_deep, is_object
 from openai_async.types.model import Model
-from openai_async.types.options import NotGiven, Omit
 
-__all__ = ["decode", "dumps", "loads", "loads_leniently", "loads_strictly", "strict_decoder"]
+from .sendable import converted, copied, written
+from .text import whole_characters
+
+__all__ = ["decode", "dumps", "loads", "loads_leniently", "loads_strictly", "plain", "strict_decoder"]
 
 _M = TypeVar("_M", bound=Model)
 
 _untyped = msgspec.json.Decoder()
 
-# Levels of arrays and objects. Deeper is no answer but an attack: Python allows 1000 calls in each other, and joining,
-# copying or printing a value takes up to three a level.
-_MAX_DEPTH = 128
-_TOO_DEEP = f"the JSON is nested too deeply, in more than {_MAX_DEPTH} levels"
+_TOO_DEEP = f"the JSON is nested too deeply, in more than {MAX_DEPTH} levels"
 
 
 @cache
@@ -60,7 +55,9 @@ def decode(data: bytes, cls: type[_M]) -> _M:
 
 
 def loads(data: bytes) -> Any:
-    """Return the JSON value in `data`, strictly where that goes, else leniently.
+    """Return the JSON value in `data`, strictly where that goes, else leniently; its text can be printed and sent.
+
+    For what is whole: a lone half of a surrogate pair, whose other half nothing will bring, reads as U+FFFD.
 
     Raises:
         ValueError: `data` is no JSON, or is nested too deeply.
@@ -68,7 +65,8 @@ def loads(data: bytes) -> Any:
     try:
         return loads_strictly(data)
     except ValueError:
-        return loads_leniently(data)
+        value = loads_leniently(data)
+        return _with_whole_characters(value) if b"\\u" in data else value
 
 
 def loads_strictly(data: bytes) -> Any:
@@ -101,20 +99,17 @@ def loads_leniently(data: bytes) -> Any:
 
 def _bounded(value: Any, data: bytes) -> Any:
     """Return `value`, which `data` says, unless it is nested too deeply."""
-    if data.count(b"{") + data.count(b"[") <= _MAX_DEPTH:
-        return value
-    level = [value]
-    for _ in range(_MAX_DEPTH):
-        level = [member for item in level for member in _members(item) if isinstance(member, dict | list)]
-        if not level:
-            return value
-    raise ValueError(_TOO_DEEP)
+    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and is_deep(value):
+        raise ValueError(_TOO_DEEP)
+    return value
 
 
-def _members(value: Any) -> Iterable[Any]:
+def _with_whole_characters(value: Any) -> Any:
+    if isinstance(value, str):
+        return whole_characters(value)
     if is_object(value):
-        return value.values()
-    return value if is_array(value) else ()
+        return {whole_characters(key): _with_whole_characters(item) for key, item in value.items()}
+    return [_with_whole_characters(item) for item in value] if is_array(value) else value
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -124,107 +119,27 @@ def _object(value: Any) -> dict[str, Any]:
     return value
 
 
-def dumps(value: Any) -> bytes:
+def dumps(value: Any, name: str = "") -> bytes:
     """Return `value` as JSON in UTF-8.
 
     Beside plain data it takes what users of the official SDK pass: response objects (a message becomes a message
     parameter again), iterables of all kinds (as arrays), any mapping, enum members, and objects with a `model_dump`
     method (pydantic's). Values that are `Omit` or `NotGiven` are left out of their mapping.
 
+    Args:
+        value: What is sent. An exception of its own code (an iterable's, say) is raised as it is.
+        name: What errors call it; "": it is a mapping of arguments, whose names tell enough.
+
     Raises:
-        TypeError: A value is nothing of the kind, or a mapping's key is not a string; the message says where.
-        ValueError: A number is NaN or infinite, a string holds half a surrogate pair, or a value contains itself.
+        TypeError: A value is nothing of the kind, or a mapping's key is not a string.
+        ValueError: A number is NaN, infinite, or larger than a float can be; a string holds half a surrogate pair; a
+            value contains itself, or is nested in more than 256 levels. No message shows a value: it says where it is.
     """
-    try:
-        return _encoder.encode(_sendable(value))
-    except _UnsendableError as unfit:
-        where = "".join(reversed(unfit.path)).lstrip(".") or "the value"
-        raise unfit.cls(f"{where}: {unfit.reason}") from None
-    except UnicodeEncodeError as error:
-        snippet = error.object[max(0, error.start - 20) : error.end + 20]
-        raise ValueError(f"a string holds half of a surrogate pair, which is no text: {snippet!r}") from None
-    except RecursionError:
-        raise ValueError("a value contains itself, or is nested too deeply") from None
+    return written(converted(value, name), name)
 
 
-_encoder = msgspec.json.Encoder()
-
-
-class _UnsendableError(Exception):
-    """Why a value can't be sent, and on its way up the path to it, innermost part first."""
-
-    def __init__(self, cls: type[Exception], reason: str) -> None:
-        self.cls = cls
-        self.reason = reason
-        self.path: list[str] = []
-
-
-def _sendable(value: object) -> object:
-    """Return `value` in plain types.
-
-    msgspec would take more, and silently: NaN as null, bytes as base64, 1 as the key "1". A wrong request costs
-    money, so every value is looked at: about 0.1 µs each.
-    """
-    kind = type(value)
-    if kind is str or kind is int or kind is bool or value is None:
-        return value
-    if is_object(value):
-        return _object_of(value)
-    if is_array(value):
-        return _array_of(value)
-    if isinstance(value, float):
-        if not isfinite(value):
-            raise _UnsendableError(ValueError, f"JSON has no number {value}")
-        return float(value)
-    if isinstance(value, Enum):
-        return _sendable(value.value)
-    if isinstance(value, str):
-        return str.__str__(value)  # msgspec takes no subclasses
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, ChatCompletionMessage):
-        return value.to_param()
-    dump = getattr(value, "model_dump", None)
-    if callable(dump):
-        return _sendable(dump(mode="json", exclude_unset=True))
-    if _is_mapping(value):
-        return _object_of(value)
-    if _is_iterable(value) and not isinstance(value, bytes | bytearray | memoryview):
-        return _array_of(value)
-    hint = "; decode it, or encode it as base64" if isinstance(value, bytes | bytearray | memoryview) else ""
-    raise _UnsendableError(TypeError, f"a {kind.__name__} can't be sent as JSON{hint}")
-
-
-def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
-    return isinstance(value, Mapping)
-
-
-def _is_iterable(value: object) -> TypeGuard[Iterable[Any]]:
-    return isinstance(value, Iterable)
-
-
-def _object_of(value: Mapping[Any, Any]) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for key, item in value.items():
-        if not isinstance(key, str):
-            raise _UnsendableError(TypeError, f"a JSON object's keys are strings, not {key!r:.60}")
-        try:
-            if type(item) is str:
-                out[key] = item
-            elif not isinstance(item, Omit | NotGiven):
-                out[key] = _sendable(item)
-        except _UnsendableError as unfit:
-            unfit.path.append(f".{key}")
-            raise
-    return out
-
-
-def _array_of(value: Iterable[Any]) -> list[Any]:
-    out: list[Any] = []
-    for index, item in enumerate(value):
-        try:
-            out.append(_sendable(item))
-        except _UnsendableError as unfit:
-            unfit.path.append(f"[{index}]")
-            raise
-    return out
+def plain(value: Any, name: str = "") -> Any:
+    """Return `value` as new plain data, which `dumps` writes just so; see there for arguments and errors."""
+    data = converted(value, name)
+    written(data, name)
+    return copied(data)

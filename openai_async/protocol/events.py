@@ -38,7 +38,7 @@ from .eventtypes import (
 )
 from .output import OutputType
 from .parsing import ResponseParser
-from .partial import PartialText
+from .partialtext import PartialText
 from .snapshot import ChatCompletionAccumulator, ChoiceSnapshot
 from .text import Text
 from .toolcalls import ToolCalls, ToolCallSnapshot

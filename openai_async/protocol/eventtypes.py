@@ -15,7 +15,7 @@ from openai_async.types.chunk import ChatCompletionChunk
 from openai_async.types.completion import ChatCompletionAudio, ChatCompletionTokenLogprob
 from openai_async.types.parsed import ParsedChatCompletion
 
-from .partial import PartialText
+from .partialtext import PartialText
 from .text import Text
 
 __all__ = [

@@ -14,10 +14,17 @@ from openai_async import errors
 from openai_async.types.json import is_array, is_object
 
 from .codec import loads
+from .text import whole_characters
 
 __all__ = ["from_event", "from_response", "stream_error", "web_page"]
 
 _E = TypeVar("_E", bound=errors.APIError)
+
+# What an error tells of itself, in characters; the rest of a message is in `body`. Of a body that is no JSON, often a
+# web page, the beginning is enough.
+_MESSAGE_SIZE, _FIELD_SIZE, _TEXT_SIZE = 2000, 200, 16 * 1024
+# Where a web page has its title.
+_TITLE_SIZE = 4000
 
 # Quotas are not rates: waiting and retrying only delays the news.
 _NO_QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "quota_exceeded"})
@@ -67,12 +74,15 @@ _BY_NAME: dict[str, int] = {
 
 
 def from_response(status: int, headers: Mapping[str, str], body: bytes) -> errors.APIStatusError:
-    """Return the error that a response of status 300 or above stands for.
+    """Return the error that a response of a status other than 2xx stands for.
 
     Args:
         status: The HTTP status.
         headers: The response's headers, names in lower case.
         body: The body, or its beginning; JSON of any shape, HTML, text, or nothing.
+
+    Returns:
+        The error. Of the server's own words it has 2000 characters, of a body that is no JSON 16,384.
     """
     parsed = _parse(body)
     detail = _detail(parsed)
@@ -88,7 +98,7 @@ def from_event(payload: Any, *, headers: Mapping[str, str]) -> errors.APIError:
         headers: The headers of the response that carries the stream.
     """
     detail = _detail(payload)
-    message = _message(detail) or "The server reported an error in the stream, without saying which."
+    message = _message(detail) or "The server reported an error, without saying which."
     status = _status_of(detail)
     if status is None:
         return _build(errors.APIError, message, detail, None, headers)
@@ -108,13 +118,19 @@ def stream_error(payload: dict[str, Any], event: str | None) -> Any:
     error = payload.get("error")
     if error or (error is not None and error is not False and "choices" not in payload):
         return payload
-    if not choices and payload.get("message") and (payload.get("code") or payload.get("type")):
+    if not choices and payload.get("message") and _is_failure(payload):
         return payload
     if is_array(choices):
         for choice in choices:
             if is_object(choice) and choice.get("error") and choice.get("finish_reason") == "error":
                 return {"error": choice["error"]}
     return None
+
+
+def _is_failure(payload: dict[str, Any]) -> bool:
+    """Whether what stands beside a message marks it as an error; "code": 200 is some proxies' word for success."""
+    code = payload.get("code")
+    return bool(payload.get("type") or (code and not (isinstance(code, int) and 200 <= code < 300)))
 
 
 def _class_for(status: int, detail: Any) -> type[errors.APIStatusError]:
@@ -131,13 +147,14 @@ def _build(cls: type[_E], message: str, detail: Any, status: int | None, headers
     if is_object(detail):
         for name in fields:
             value = detail.get(name)
-            fields[name] = None if value is None or isinstance(value, dict | list) else str(value)
+            if value is not None and not isinstance(value, dict | list):
+                fields[name] = whole_characters(str(value)[:_FIELD_SIZE])
     return cls(
         message,
         status_code=status,
         headers=dict(headers),
         request_id=headers.get("x-request-id"),
-        body=detail,
+        body=detail[:_TEXT_SIZE] if isinstance(detail, str) else detail,
         **fields,
     )
 
@@ -164,24 +181,31 @@ def _detail(payload: Any) -> Any:
 def _message(detail: Any) -> str | None:
     """The human sentence in an error of any shape, or None."""
     if isinstance(detail, str):
-        return None if _is_html(detail) else detail.strip()[:2000] or None
+        return None if _is_html(detail) else _shortened(detail) or None
     if is_array(detail) and detail:
         return _message(detail[0])
     if is_object(detail):
         for name in ("message", "detail", "msg", "error", "error_description"):
             value = detail.get(name)
-            if isinstance(value, str) and value.strip():
-                return value.strip()
+            if isinstance(value, str) and (said := _shortened(value)):
+                return said
             if is_array(value) and value:  # FastAPI's list of validation errors
                 return _message(value[0])
     return None
+
+
+def _shortened(text: str) -> str:
+    """Return a server's words as they can be shown: no more than `_MESSAGE_SIZE`, without halves of characters."""
+    said = text.strip()
+    return whole_characters(said if len(said) <= _MESSAGE_SIZE else f"{said[:_MESSAGE_SIZE]}…")
 
 
 def web_page(text: str) -> str | None:
     """Return what to call `text` when it is a web page (with its title, if it has one), or None when it is none."""
     if not _is_html(text):
         return None
-    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+    # Of a beginning only: in a page of a million titles that never end, the search would take hours.
+    title = re.search(r"<title[^>]*>(.*?)</title>", text[:_TITLE_SIZE], re.IGNORECASE | re.DOTALL)
     return f"a web page titled {title[1].strip()[:200]!r}" if title else "a web page"
 
 
@@ -191,10 +215,12 @@ def _is_html(text: str) -> bool:
 
 def _summary(status: int, headers: Mapping[str, str], detail: Any) -> str:
     """A sentence for a refusal that holds none."""
+    if status < 200:
+        return f"The server answered with status {status}, which no answer to such a request has."
     if 300 <= status < 400:
         return (
-            f"The server redirects to {headers.get('location', 'an unnamed place')}; redirects are not followed, because "
-            "the API key would go along. Set base_url to the final address."
+            f"The server redirects to {headers.get('location', 'an unnamed place'):.500}; redirects are not followed, "
+            "because the API key would go along. Set base_url to the final address."
         )
     if detail is None:
         return "The server sent no body."

@@ -19,6 +19,8 @@ from . import codec
 
 __all__ = ["explain"]
 
+_LONGEST = 300  # characters
+
 _MISFIT_PLACE = re.compile(r" - at `(?:key in )?\$?(.*)`$")
 _BROKEN_PLACE = re.compile(r" \(byte (\d+)\)$")
 _LINE_PLACE = re.compile(r" at line (\d+) column (\d+)$")
@@ -34,14 +36,18 @@ def explain(error: Exception, text: str, *, inside: str = "") -> tuple[str, str]
 
     Returns:
         The reason in one line, and the place: a JSON path, `byte N` for broken JSON, or "" for all of the text (also
-        where it only ends too early).
+        where it only ends too early). Both are bounded: they repeat keys and values, which may be of any length.
     """
     root = f"$.{inside}" if inside else "$"
     try:
         reason, place = _explained(error, text, root)
     except Exception:  # noqa: BLE001 - the error's own code: its __str__, its errors()
         reason, place = type(error).__name__, ""
-    return reason, "" if place == "$" else place
+    return _shortened(reason), "" if place == "$" else _shortened(place)
+
+
+def _shortened(said: str) -> str:
+    return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
 
 
 def _explained(error: Exception, text: str, root: str) -> tuple[str, str]:

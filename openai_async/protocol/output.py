@@ -6,6 +6,7 @@ none raises an `OutputParseError` that says why and where; no other error gets o
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import re
 from collections.abc import Callable
@@ -54,19 +55,20 @@ class OutputType(Generic[T]):
         self._decode: Callable[[str | bytes], Any] | None = None
 
     @classmethod
-    def of(cls, type: Any, *, name: str | None = None) -> OutputType[Any]:
+    def of(cls, type: Any, *, name: str | None = None, argument: str = "a response type") -> OutputType[Any]:
         """Return the output type of `type`, made once for each.
 
         Args:
             type: A class, or a type such as `list[Step]`.
             name: What to call it; None: by the class's name.
+            argument: What errors call it.
 
         Raises:
             TypeError: It is no type, or none that JSON could become.
         """
         if not is_type_form(type):
             raise TypeError(
-                f"a response type is a class or a type such as list[Step], not {type!r:.200}; "
+                f"{argument} is a class or a type such as list[Step], not a {builtins.type(type).__name__}; "
                 "pass the class itself, not an instance or its name"
             )
         # Unions are equal whatever their order; what is parsed to which member may depend on it.

@@ -35,6 +35,7 @@ from .partial import PartialJSON
 
 __all__ = ["ResponseParser"]
 
+M = TypeVar("M", bound=Model)
 T = TypeVar("T")
 
 _CUT_SHORT = {"length": LengthFinishReasonError, "content_filter": ContentFilterFinishReasonError}
@@ -124,31 +125,29 @@ def _so_far(text: str) -> Any:
 
 def _as_parsed(completion: ChatCompletion) -> ParsedChatCompletion[Any]:
     """The same completion, of the types that have places for what is parsed."""
-    fields = _fields(completion)
-    fields["choices"] = [_parsed_choice(choice) for choice in completion.choices]
-    return ParsedChatCompletion(**fields)
+    choices = [_parsed_choice(choice) for choice in completion.choices]
+    return _built(ParsedChatCompletion[Any], completion, choices=choices)
 
 
 def _parsed_choice(choice: Choice) -> ParsedChoice[Any]:
-    fields = _fields(choice)
-    fields["message"] = _parsed_message(choice.message)
-    return ParsedChoice(**fields)
+    return _built(ParsedChoice[Any], choice, message=_parsed_message(choice.message))
 
 
 def _parsed_message(message: ChatCompletionMessage) -> ParsedChatCompletionMessage[Any]:
-    fields = _fields(message)
-    if message.tool_calls is not None:
-        fields["tool_calls"] = [_parsed_call(call) for call in message.tool_calls]
-    return ParsedChatCompletionMessage(**fields)
+    calls = message.tool_calls
+    return _built(
+        ParsedChatCompletionMessage[Any],
+        message,
+        tool_calls=None if calls is None else [_parsed_call(call) for call in calls],
+    )
 
 
 def _parsed_call(call: ChatCompletionMessageToolCallUnion) -> Any:
     if not isinstance(call, ChatCompletionMessageFunctionToolCall):
         return call
-    fields = _fields(call)
-    fields["function"] = ParsedFunction(**_fields(call.function))
-    return ParsedFunctionToolCall(**fields)
+    return _built(ParsedFunctionToolCall, call, function=_built(ParsedFunction, call.function))
 
 
-def _fields(value: Model) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__struct_fields__}
+def _built(cls: type[M], value: Model, **changed: Any) -> M:
+    """The same object as a `cls`, its extras included, but for these fields."""
+    return cls.build(value._fields() | changed, value._extra)

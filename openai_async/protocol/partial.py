@@ -6,12 +6,12 @@ again when the value is looked at. What breaks the rules of JSON is never raised
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from msgspec import UNSET
 
-from .codec import _MAX_DEPTH
+from openai_async.types.json import MAX_DEPTH
+
 from .jsontoken import (
     ESCAPE,
     ESCAPE_BEGINS,
@@ -26,7 +26,7 @@ from .jsontoken import (
 )
 from .text import Text
 
-__all__ = ["PartialJSON", "PartialText", "Unfinished", "UnfinishedArray", "UnfinishedObject", "UnfinishedString"]
+__all__ = ["PartialJSON", "Unfinished", "UnfinishedArray", "UnfinishedObject", "UnfinishedString"]
 
 
 class Unfinished:
@@ -118,6 +118,15 @@ class PartialJSON:
         return self._shown[monotonic]
 
     # Looking.
+
+    @property
+    def whole(self) -> bool:
+        """Whether what was read is one JSON value, and nothing of it is missing."""
+        if self.broken or self._open or self._string is not None or self._tail:
+            return False
+        if self._number is not None:
+            return parse_number(self._number.value(), self._place) is not None
+        return self._root is not UNSET
 
     def _look(self, *, monotonic: bool) -> Any:
         inner = self._unfinished_string() if monotonic else self._unfinished_number()
@@ -235,7 +244,7 @@ class PartialJSON:
 
     def _mark(self, mark: str) -> bool:
         if mark in "[{":
-            if "v" not in self._expected or len(self._open) == _MAX_DEPTH:
+            if "v" not in self._expected or len(self._open) == MAX_DEPTH:
                 return False
             self._open.append([] if mark == "[" else {})
             self._keys.append("")
@@ -270,54 +279,3 @@ class PartialJSON:
     def _break(self, position: int) -> int:
         self.broken = True
         return position
-
-
-class PartialText:
-    """The values that a growing text has, length by length.
-
-    Args:
-        text: The text, JSON; whoever has it may look at it and append to it.
-        unwrap: What makes of the plain value the one to return; None: it is the plain one.
-    """
-
-    __slots__ = ("_again", "_again_read", "_first", "_next", "_read", "_reader", "_start", "_text", "_unwrap")
-
-    def __init__(self, text: Text, unwrap: Callable[[Any], Any] | None = None) -> None:
-        self._text = text
-        self._unwrap = unwrap
-        self._reader, self._read = PartialJSON(), 0
-        self._again, self._again_read = PartialJSON(), 0  # reads earlier lengths, from the start
-        # The text's first piece as it was last seen; the piece that is to be read next, and where it starts.
-        self._first, self._next, self._start = "", 0, 0
-
-    def at(self, length: int, *, monotonic: bool = False) -> Any:
-        """Return the value that the first `length` characters have, as `PartialJSON.value`.
-
-        Asked for growing lengths it reads each character once. An earlier length than asked for before is read from
-        the start, unless that too was done before for one no longer.
-        """
-        if length >= self._read:
-            self._read_on(length)
-            reader = self._reader
-        else:
-            if length < self._again_read:
-                self._again, self._again_read = PartialJSON(), 0
-            reader = self._again
-            reader.feed(self._text.value()[self._again_read : length])
-            self._again_read = length
-        value = reader.value(monotonic=monotonic)
-        return value if self._unwrap is None else self._unwrap(value)
-
-    def _read_on(self, length: int) -> None:
-        """Read up to `length`, piece by piece: joining the text at every look would cost its length."""
-        pieces = self._text._pieces
-        if not pieces or pieces[0] is not self._first or len(self._first) < 2:
-            # Someone joined it, and there is one piece again. (Python has only one "a", so that proves nothing.)
-            self._first, self._next, self._start = self._text.value(), 0, 0
-        while self._read < length and self._next < len(pieces):
-            piece = pieces[self._next]
-            part = piece[self._read - self._start : length - self._start]
-            self._reader.feed(part)
-            self._read += len(part)
-            if self._read == self._start + len(piece):
-                self._next, self._start = self._next + 1, self._read

@@ -141,7 +141,7 @@ class ChatCompletionAccumulator:
             "system_fingerprint": self._system_fingerprint,
             "usage": self._usage,
         }
-        return ChatCompletion(**fields, _extra=self._extras.values(fields))
+        return ChatCompletion.build(fields, self._extras.values(fields))
 
 
 class ChoiceSnapshot:
@@ -222,7 +222,8 @@ class ChoiceSnapshot:
             self._function_call = self._function_call or _FunctionCall()
             self._function_call.add(delta.function_call)
         if delta.annotations:
-            self._annotations = [*(self._annotations or ()), *delta.annotations]
+            self._annotations = self._annotations or []
+            self._annotations.extend(delta.annotations)
 
     def _add_logprobs(self, logprobs: ChoiceLogprobs) -> None:
         if logprobs.content is not None:
@@ -251,33 +252,32 @@ class ChoiceSnapshot:
             "content": self.content.value() if self.content is not None else None,
             "refusal": self.refusal.value() if self.refusal is not None else None,
             "role": self._role,
-            "annotations": self._annotations,
+            "annotations": self._annotations and list(self._annotations),
             "audio": audio.value() if audio else None,
             "function_call": call.value() if call else None,
             "tool_calls": self.tool_calls.values() if self.tool_calls is not None else None,
         }
         extra = self._message_extras.values(said)
         said["role"] = self._role or "assistant"
-        message = ChatCompletionMessage(**said, _extra=extra)
+        message = ChatCompletionMessage.build(said, extra)
         finish_reason = self.finish_reason
         if finish_reason is None and audio and audio.expires_at:
             # A stream of audio may end with a chunk that only says when the clip expires.
             finish_reason = "stop"
         logprobs = self._logprobs()
-        kept = {"finish_reason": finish_reason, "index": True, "logprobs": logprobs, "message": True}
-        extra = self._extras.values(kept)
-        return Choice(finish_reason=finish_reason, index=self.index, logprobs=logprobs, message=message, _extra=extra)
+        fields = {"finish_reason": finish_reason, "index": self.index, "logprobs": logprobs, "message": message}
+        return Choice.build(fields, self._extras.values({**fields, "index": True}))
 
     def _logprobs(self) -> ChoiceLogprobs | None:
         content, refusal = self.content_logprobs, self.refusal_logprobs
         extra = self._logprob_extras.values({"content": content, "refusal": refusal})
         if content is None and refusal is None and extra is UNSET:
             return None
-        return ChoiceLogprobs(
-            content=content if content is None else list(content),
-            refusal=refusal if refusal is None else list(refusal),
-            _extra=extra,
-        )
+        fields = {
+            "content": content if content is None else list(content),
+            "refusal": refusal if refusal is None else list(refusal),
+        }
+        return ChoiceLogprobs.build(fields, extra)
 
 
 class _FunctionCall:
@@ -297,4 +297,4 @@ class _FunctionCall:
 
     def value(self) -> FunctionCall:
         fields = {"name": self._name, "arguments": self._arguments.value()}
-        return FunctionCall(**fields, _extra=self._extras.values(fields))
+        return FunctionCall.build(fields, self._extras.values(fields))

@@ -1,10 +1,22 @@
-"""Text that grows by pieces: appended to in constant time, joined when it is looked at."""
+"""Text that grows by pieces: appended to in constant time, joined when it is looked at; and text that can be shown."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from typing import Final
 
-__all__ = ["Text"]
+__all__ = ["HALF", "Text", "whole_characters"]
+
+HALF: Final = re.compile("[\ud800-\udfff]")
+"""Half of a surrogate pair, or one of both: JSON can write it alone, UTF-8 can't."""
+
+
+def whole_characters(text: str) -> str:
+    """Return `text` with its surrogate pairs as the characters that they mean, and lone halves as U+FFFD."""
+    if not HALF.search(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 class Text:

@@ -32,8 +32,8 @@ from openai_async.types.completion import (
     Function,
 )
 
-from . import codec
 from .extras import Extras
+from .partialtext import PartialText
 from .text import Text
 
 __all__ = ["ToolCallSnapshot", "ToolCalls"]
@@ -50,7 +50,7 @@ class ToolCallSnapshot:
         text: The arguments' JSON text, or the custom tool's input.
     """
 
-    __slots__ = ("_extras", "_inner_extras", "id", "index", "name", "numbered", "text", "type")
+    __slots__ = ("_extras", "_inner_extras", "_json", "id", "index", "name", "numbered", "text", "type")
 
     def __init__(self, index: int, *, numbered: bool) -> None:
         self.index: int = index
@@ -59,6 +59,7 @@ class ToolCallSnapshot:
         self.type: str | None = None
         self.name: str = ""
         self.text: Text = Text()
+        self._json: PartialText | None = None  # None: nobody asked yet whether the text is whole
         self._extras = Extras(appends=True)
         self._inner_extras = Extras(appends=True)  # of the function or the custom tool
 
@@ -90,14 +91,9 @@ class ToolCallSnapshot:
     @property
     def whole(self) -> bool:
         """Whether the arguments so far are complete JSON."""
-        text = self.text.value()
-        if text.startswith("{") and not text.rstrip().endswith("}"):
-            return False  # without parsing a growing text again and again
-        try:
-            codec.loads_strictly(text.encode())
-        except ValueError:
-            return False
-        return True
+        if self._json is None:
+            self._json = PartialText(self.text)
+        return self._json.whole
 
     def value(self) -> ChatCompletionMessageToolCallUnion:
         """Return the call so far."""
@@ -107,14 +103,13 @@ class ToolCallSnapshot:
         extra = self._extras.values(kept)
         inner = self._inner_extras.values({"name": name, "arguments": text, "input": text})
         if self.type == "custom":
-            custom = Custom(name=name, input=text, _extra=inner)
-            return ChatCompletionMessageCustomToolCall(id=self.id, custom=custom, _extra=extra)
-        function = Function(name=name, arguments=text, _extra=inner)
-        call = ChatCompletionMessageFunctionToolCall(id=self.id, function=function, _extra=extra)
+            custom = Custom.build({"name": name, "input": text}, inner)
+            return ChatCompletionMessageCustomToolCall.build({"id": self.id, "custom": custom}, extra)
+        function = Function.build({"name": name, "arguments": text}, inner)
         if self.type not in (None, "function"):
             # An unknown kind of call keeps its type, as extras that don't fit a field do.
-            call._extra = {**call.model_extra, "type": self.type}
-        return call
+            extra = {**({} if extra is UNSET else extra), "type": self.type}
+        return ChatCompletionMessageFunctionToolCall.build({"id": self.id, "function": function}, extra)
 
 
 class ToolCalls:
@@ -141,12 +136,12 @@ class ToolCalls:
         for delta in deltas:
             call = self._by_index.get(delta.index) if delta.index is not None else None
             if call is None or (delta.id and call.id and delta.id != call.id):
-                call = self._place(delta, self.touched[before:])
+                call = self._place(delta, before)
             call.add(delta)
             self.touched.append(call)
 
-    def _place(self, delta: ChoiceDeltaToolCall, beside: list[ToolCallSnapshot]) -> ToolCallSnapshot:
-        """Find or open the call of a fragment that no known index leads to; `beside` are those of the same chunk."""
+    def _place(self, delta: ChoiceDeltaToolCall, before: int) -> ToolCallSnapshot:
+        """Find or open the call of a fragment that no known index leads to; `before` it are those of earlier chunks."""
         last = self._opened[-1] if self._opened else None
         name = (delta.function and delta.function.name) or (delta.custom and delta.custom.name)
         known = next((call for call in self._opened if call.id == delta.id), None) if delta.id else None
@@ -162,7 +157,8 @@ class ToolCalls:
             return self._open(delta.index)
         if known or last is None or delta.id:
             return known or self._open(None)
-        if name and (last in beside or (last.name and last.name != name) or last.whole):
+        # Once a chunk at most the answer is no; after that, each time, one of the few calls that there may be is opened.
+        if name and (last in self.touched[before:] or (last.name and last.name != name) or last.whole):
             return self._open(None)
         return last
 

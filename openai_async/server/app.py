@@ -22,12 +22,15 @@ try:
 except ImportError as _error:
     raise ImportError("the embedded server needs the extra 'server' (starlette, sse-starlette, uvicorn)") from _error
 
+from .bodies import BODY_SIZE
 from .chunks import close_source, events_of, live_events
 from .desk import Desk
 from .envelope import Envelope
+from .front import READ_TIMEOUT
+from .pages import check_content_type
 from .problems import Problem
 from .replies import StandIn, completion_of
-from .requests import check_content_type, read_request
+from .requests import read_request
 from .store import Store
 from .stored import Keeper, StoredCompletions, by_method
 from .streams import EventAnswer, PieceAnswer, load_sse, paced, unless_gone
@@ -68,6 +71,8 @@ class AppOptions(TypedDict, total=False):
         ping: Seconds between keep-alive comments on a stream; 0: none. By default 15.
         send_timeout: Seconds after which a client that does not read is cut off; None: never. By default 60.
         max_body: Bytes that a request may have. By default 32 MiB.
+        read_timeout: Seconds that a request's head, where the server is one of `serve`, and then its body may take to
+            arrive; None: no limit. By default 60.
         keep: How many of the latest requests are remembered. By default 10,000.
         store: The SQLite file for completions that are to be stored, made if there is none; None: memory.
     """
@@ -83,6 +88,7 @@ class AppOptions(TypedDict, total=False):
     ping: float
     send_timeout: float | None
     max_body: int
+    read_timeout: float | None
     keep: int
     store: str | os.PathLike[str] | None
 
@@ -116,7 +122,14 @@ def create_app(responder: Responder | None = None, **options: Unpack[AppOptions]
     chat = _Chat(responder or StandIn(), desk, store, options)
     app = Starlette(
         routes=[route for place in _PLACES for route in chat.routes(place)],
-        middleware=[Middleware(Envelope, desk=desk, max_body=options.get("max_body", 32 * 1024 * 1024))],
+        middleware=[
+            Middleware(
+                Envelope,
+                desk=desk,
+                max_body=options.get("max_body", BODY_SIZE),
+                read_timeout=options.get("read_timeout", READ_TIMEOUT),
+            )
+        ],
         exception_handlers={HTTPException: _refuse},
         lifespan=_lifespan,
     )

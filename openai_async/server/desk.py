@@ -17,10 +17,11 @@ import msgspec
 
 from .faults import Fault
 from .limits import RateLimits
+from .pages import check_host
 from .problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     import anyio
     from starlette.types import Receive, Scope
@@ -66,6 +67,7 @@ class Visit(msgspec.Struct, kw_only=True):
         transport: The connection, to close it early; None: the ASGI server does not show it.
         began: When it came, in seconds of the monotonic clock.
         answered: Whether the answer's head has been sent.
+        server: Host and port at which the connection was accepted; None: not told.
     """
 
     recorded: Recorded
@@ -73,6 +75,7 @@ class Visit(msgspec.Struct, kw_only=True):
     transport: Any
     began: float
     answered: bool = False
+    server: Sequence[Any] | None = None
 
 
 class Desk:
@@ -129,16 +132,20 @@ class Desk:
             self.peers.add(tuple(scope["client"]))
         # uvicorn's `receive` is a method of its request cycle, which knows the transport. There is no other way to it.
         transport = getattr(getattr(receive, "__self__", None), "transport", None)
-        return Visit(recorded=recorded, fault=None, transport=transport, began=time.monotonic())
+        began, server = time.monotonic(), scope.get("server")
+        return Visit(recorded=recorded, fault=None, transport=transport, began=began, server=server)
 
     def admit(self, visit: Visit) -> None:
         """Check a visitor's key and rate, and settle what goes wrong with the request.
 
         Raises:
-            Problem: The key is missing or wrong (401), a rate limit is exceeded (429), or the fault's header can't be
-                read (400).
+            Problem: The key is missing or wrong (401), there is none and it may be a web page (403), a rate limit is
+                exceeded (429), or the fault's header can't be read (400).
         """
-        self._check_key(visit.recorded.headers)
+        if self.api_keys:
+            self._check_key(visit.recorded.headers)
+        else:
+            check_host(visit.server, visit.recorded.headers)
         self.limits.check(now=visit.began)
         ordered = visit.recorded.headers.get(self._fault_header) if self._fault_header else None
         visit.fault = Fault.from_header(ordered) if ordered is not None else self._next_fault()
@@ -209,8 +216,6 @@ class Desk:
         return None
 
     def _check_key(self, headers: dict[str, str]) -> None:
-        if not self.api_keys:
-            return
         scheme, _, key = headers.get("authorization", "").partition(" ")
         key = key.strip() if scheme.lower() == "bearer" else headers.get("api-key", "")
         if not key:

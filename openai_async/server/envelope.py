@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from .bodies import read_body
 from .faults import HTML, HangUp
+from .front import READ_TIMEOUT
 from .problems import Problem
 from .streams import unless_gone
 
@@ -28,8 +30,6 @@ __all__ = ["Envelope"]
 
 _log = logging.getLogger("openai_async.server")
 
-# How much of a body that is too large is read and thrown away, so that the client hears why: this many times the limit.
-_PATIENCE = 8
 _PATIENCE_UNSEEN = 0.01  # seconds to learn whether the client has left already
 
 
@@ -40,12 +40,14 @@ class Envelope:
         app: The app within.
         desk: Its state.
         max_body: Bytes that a request may have.
+        read_timeout: Seconds that its body may take; None: no limit.
     """
 
-    def __init__(self, app: ASGIApp, *, desk: Desk, max_body: int) -> None:
+    def __init__(self, app: ASGIApp, *, desk: Desk, max_body: int, read_timeout: float | None = READ_TIMEOUT) -> None:
         self._app = app
         self._desk = desk
         self._max_body = max_body
+        self._read_timeout = read_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection; cancelling it drops the answer."""
@@ -69,7 +71,7 @@ class Envelope:
 
     async def _serve(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            visit.recorded.body = await self._read(receive)
+            visit.recorded.body = await read_body(receive, limit=self._max_body, seconds=self._read_timeout)
             self._desk.admit(visit)
             if not await self._spoil(visit, receive, send):
                 await self._app(scope, receive, send)
@@ -82,26 +84,6 @@ class Envelope:
             _log.exception("A request could not be answered.")
             text = f"The server had an error while processing your request: {type(error).__name__}: {error}"
             await _answer(Problem(500, text), visit, send)
-
-    async def _read(self, receive: Receive) -> bytes:
-        """Read the body; the client's leaving is a reason to hang up."""
-        parts: list[bytes] = []
-        size = 0
-        more = True
-        while more and size <= self._max_body * _PATIENCE:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise HangUp
-            size += len(message.get("body", b""))
-            more = message.get("more_body", False)
-            if size <= self._max_body:
-                parts.append(message.get("body", b""))
-            else:
-                parts.clear()
-        if size > self._max_body:
-            text = f"Your request is too large: the limit is {self._max_body} bytes."
-            raise Problem(413, text, code="request_too_large")
-        return b"".join(parts)
 
     async def _spoil(self, visit: Visit, receive: Receive, send: Send) -> bool:
         """Do what the fault says about the answer as a whole; True: that was the answer."""

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from .dice import Dice
 
-    # Writes one text of a part of the pattern; the number is how far open repetitions may exceed their minimum.
-    _Maker = Callable[[Dice, int], str]
+    # Writes one text of a part of the pattern.
+    _Maker = Callable[["_Writing"], str]
 
 __all__ = ["text_matching"]
 
@@ -35,6 +35,7 @@ _CLASSES = {
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v", "0": "\0"}
 _ZERO_WIDTH = {"b", "A", "Z", "z"}
 _LONGEST_REPEAT = 1000
+_LONGEST = 20_000  # characters and repetitions: a pattern of twenty characters can ask for billions
 
 
 def text_matching(pattern: str, *, dice: Dice, spread: int = 3) -> str:
@@ -46,9 +47,36 @@ def text_matching(pattern: str, *, dice: Dice, spread: int = 3) -> str:
         spread: How many more times than it must an open repetition (`*`, `+`, `{2,}`) may repeat at most.
 
     Raises:
-        ValueError: The pattern holds something that is not understood.
+        ValueError: The pattern holds something that is not understood, or asks for more than 20,000 characters.
     """
-    return _parsed(pattern)(dice, spread)
+    try:
+        return _parsed(pattern)(_Writing(dice, spread))
+    except RecursionError:
+        raise ValueError("its groups are nested too deeply") from None
+
+
+class _Writing:
+    """One text while it is being written.
+
+    Args:
+        dice: Chooses.
+        spread: How far open repetitions may exceed their minimum.
+    """
+
+    def __init__(self, dice: Dice, spread: int) -> None:
+        self.dice = dice
+        self.spread = spread
+        self._left = _LONGEST
+
+    def spend(self, size: int) -> None:
+        """Count characters or repetitions.
+
+        Raises:
+            ValueError: They are too many.
+        """
+        self._left -= size
+        if self._left < 0:
+            raise ValueError(f"it asks for more than {_LONGEST} characters")
 
 
 @lru_cache(maxsize=256)
@@ -89,13 +117,13 @@ class _Parser:
         options = [self._sequence()]
         while self._take("|"):
             options.append(self._sequence())
-        return options[0] if len(options) == 1 else lambda dice, spread: dice.pick(options)(dice, spread)
+        return options[0] if len(options) == 1 else lambda writing: writing.dice.pick(options)(writing)
 
     def _sequence(self) -> _Maker:
         parts: list[_Maker] = []
         while self.left and self.left[0] not in "|)":
             parts.append(self._repeated(self._atom()))
-        return lambda dice, spread: "".join([part(dice, spread) for part in parts])
+        return lambda writing: "".join([part(writing) for part in parts])
 
     def _repeated(self, atom: _Maker) -> _Maker:
         bounds = self._bounds()
@@ -106,9 +134,11 @@ class _Parser:
         if low > _LONGEST_REPEAT:
             raise ValueError(f"{low} repetitions in {self._text!r} are too many")
 
-        def make(dice: Dice, spread: int) -> str:
-            most = low + spread if high is None else min(high, low + spread)
-            return "".join([atom(dice, spread) for _ in range(dice.between(low, most))])
+        def make(writing: _Writing) -> str:
+            most = low + writing.spread if high is None else min(high, low + writing.spread)
+            count = writing.dice.between(low, most)
+            writing.spend(count)  # also of what is empty: it takes its time
+            return "".join([atom(writing) for _ in range(count)])
 
         return make
 
@@ -193,8 +223,16 @@ class _Parser:
 
 
 def _always(text: str) -> _Maker:
-    return lambda _dice, _spread: text
+    def make(writing: _Writing) -> str:
+        writing.spend(len(text))
+        return text
+
+    return make
 
 
 def _one_of(characters: str) -> _Maker:
-    return lambda dice, _spread: dice.pick(characters)
+    def make(writing: _Writing) -> str:
+        writing.spend(1)
+        return writing.dice.pick(characters)
+
+    return make

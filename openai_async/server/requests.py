@@ -18,7 +18,7 @@ from .specs import Anything, Either, Fields, Flag, Items, Number, Pairs, Spec, T
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["PARAMETERS", "check_content_type", "read_request", "read_update"]
+__all__ = ["PARAMETERS", "read_request", "read_update"]
 
 _NAME = r"[a-zA-Z0-9_-]+"
 _STRING = Text()
@@ -250,18 +250,6 @@ def read_update(body: bytes) -> dict[str, str]:
     request = _object(body)
     _UPDATE.check(request, path="")
     return request["metadata"] or {}
-
-
-def check_content_type(header: str) -> None:
-    """Raise unless a request's `content-type` says JSON; empty: it has none.
-
-    Raises:
-        Problem: Status 400.
-    """
-    kind = header.partition(";")[0].strip().lower()
-    if kind != "application/json":
-        found = f"Invalid Content-Type header ({kind})" if kind else "Missing Content-Type header"
-        raise Problem(400, f"{found}, expected application/json.")
 
 
 def _object(body: bytes) -> dict[str, Any]:

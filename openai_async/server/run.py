@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from .front import READ_TIMEOUT, configure
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from typing import Self, Unpack
@@ -32,9 +34,6 @@ _GRACE = 0.3
 
 # Rounds of the loop in which an aborted transport tells its protocol: it takes one, with TLS two.
 _ROUNDS = 10
-
-# Longer than clients keep theirs: the server never closes a connection on which a request is just being sent.
-_KEEP_ALIVE = 120
 
 
 class Serving(str):
@@ -106,7 +105,7 @@ async def serve(
     with contextlib.closing(app.state.store):
         desk: Desk = app.state.desk
         listener = _bind(host, port)
-        server = await _start(app, listener)
+        server = await _start(app, listener, read_timeout=options.get("read_timeout", READ_TIMEOUT))
         ticker = asyncio.create_task(server.main_loop())
         try:
             yield Serving.at(_url(host, listener), desk)
@@ -190,14 +189,11 @@ def _url(host: str, listener: socket.socket) -> str:
     return f"http://{name}:{listener.getsockname()[1]}/v1"
 
 
-async def _start(app: Any, listener: socket.socket) -> uvicorn.Server:
+async def _start(app: Any, listener: socket.socket, *, read_timeout: float | None) -> uvicorn.Server:
     """Start uvicorn by its parts: `Server.serve` would install signal handlers, and take 0.2 s to start and stop."""
     import uvicorn  # noqa: PLC0415 - see `serve`
 
-    # log_config=None: the process's logging is not ours to configure.
-    config = uvicorn.Config(
-        app, log_config=None, lifespan="off", ws="none", server_header=False, timeout_keep_alive=_KEEP_ALIVE
-    )
+    config = configure(app, read_timeout=read_timeout)
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)

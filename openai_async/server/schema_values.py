@@ -28,10 +28,16 @@ _DEEP = 3  # nested values beyond this depth are as small as the schema allows
 _MOST_STEPS = 100  # references and alternatives between a schema and what it means
 _LARGE = 2_000  # and so are all beyond this number: a schema can ask for exponentially many
 _LONGEST = 20_000  # items or characters: what a schema may demand of us
+_MOST = 25_000  # values in all
+_MOST_UNIQUE = 1_000  # items that must differ: each is compared with every other one
 
 
 class UnmetSchemaError(ValueError):
     """No value was found that fits a schema: it contradicts itself, never ends, or is no schema at all."""
+
+
+class _TooLargeError(UnmetSchemaError):
+    """Another attempt would become as large."""
 
 
 def value_for(schema: Any, *, dice: Dice, hints: Hints | None = None) -> Any:
@@ -57,6 +63,8 @@ def value_for(schema: Any, *, dice: Dice, hints: Hints | None = None) -> Any:
             writer = _Writer(schema, heights, Dice(dice.bits()), (hints if attempt == 0 else None) or Hints(), attempt)
             try:
                 value = writer.value(schema)
+            except _TooLargeError:
+                raise
             except UnmetSchemaError as error:
                 reason = str(error)
                 continue
@@ -89,6 +97,8 @@ class _Writer:
     def value(self, schema: Any, name: str = "", depth: int = 0) -> Any:
         """Write a value for `schema`, which stands under the key `name`, `depth` levels below the root."""
         self._written += 1
+        if self._written > _MOST:
+            raise _TooLargeError(f"it wants more than {_MOST} values")
         small = depth > _DEEP or self._written > _LARGE
         node = self._settled(schema, small=small)
         if "const" in node:
@@ -194,6 +204,8 @@ class _Writer:
         low: int = max(node.get("minItems", 0), node.get("minContains", 1) if "contains" in node else 0)
         if low > _LONGEST:
             raise UnmetSchemaError(f"it wants {low} items, more than {_LONGEST}")
+        if node.get("uniqueItems") and low > _MOST_UNIQUE:
+            raise UnmetSchemaError(f"it wants {low} different items, more than {_MOST_UNIQUE}")
         first: list[Any] = node.get("prefixItems", [])
         inner = node.get("items", True)
         wanted = low if place.small else min(max(low, len(first)) + self._dice.below(3), node.get("maxItems", _LONGEST))

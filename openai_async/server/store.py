@@ -212,6 +212,10 @@ class Store:
 
 
 def _open(name: str) -> sqlite3.Connection:
+    if name != ":memory:":
+        # Made by SQLite, everybody could read it. Its other files get the same rights.
+        with suppress(OSError):  # it is there, or SQLite will say why it can't be
+            os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     connection = sqlite3.connect(name, timeout=_PATIENCE, check_same_thread=False, isolation_level=None)
     try:
         _prepare(connection)

@@ -14,8 +14,9 @@ import msgspec
 from starlette.responses import Response
 
 from .completions import head_of
+from .pages import check_content_type
 from .problems import Problem
-from .requests import PARAMETERS, check_content_type, read_update
+from .requests import PARAMETERS, read_update
 from .specs import Number, Text
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from openai_async.errors import APIConnectionError, OpenAIError
 
+from .loops import in_loop, owe_nothing
 from .message import Request, plain_headers
 from .timer import Timer
 
@@ -62,10 +63,9 @@ class ASGITransport:
         if self._closed:
             raise OpenAIError("The client is closed; make a new one, or close it later.")
         timer.enter("first_token")
-        response = _Response(request.body or b"")
+        response = _Response(request.body or b"", timer.loop, forget=self._open.discard)
         response.start(self._app, _scope(request, self._client))
         self._open.add(response)
-        response.task.add_done_callback(lambda _: self._open.discard(response))
         try:
             with timer:
                 await response.began.wait()
@@ -78,9 +78,13 @@ class ASGITransport:
         return response
 
     async def aclose(self) -> None:
-        """Close all responses, and wait for the app to leave them. Cancelling it leaves that to the event loop."""
+        """Close all responses, and wait for the app to leave those of this event loop.
+
+        Cancelling it leaves that to the event loop.
+        """
         self._closed = True
-        tasks = [response.task for response in self._open]
+        here = asyncio.get_running_loop()
+        tasks = [response.task for response in self._open if response.loop is here]
         for response in tuple(self._open):
             response.close()
         if tasks:
@@ -90,7 +94,9 @@ class ASGITransport:
 class _Response:
     """The app's side and the reader's side of one request."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, loop: asyncio.AbstractEventLoop, *, forget: Callable[[_Response], None]) -> None:
+        self.loop = loop
+        self._forget = forget  # called when the app has left it
         self.status = 0  # 0: the response has not begun
         self.headers: dict[str, str] = {}
         self.began = asyncio.Event()  # or the app has ended without a response
@@ -101,11 +107,14 @@ class _Response:
         self._whole = False  # the last part is in the queue
         self._left = False  # the reader has
         self._gone = asyncio.Event()  # the app is to be told so
-        self._ending: asyncio.Task[None] | None = None
+        self._told = False
+        self._ending: asyncio.TimerHandle | None = None  # of what the app is done to next
 
     def start(self, app: ASGIApp, scope: MutableMapping[str, Any]) -> None:
         """Begin the app's task."""
-        self.task = asyncio.create_task(self._run(app, scope))
+        self.task = self.loop.create_task(self._run(app, scope))
+        owe_nothing(self.task)
+        self.task.add_done_callback(self._left_by_app)
 
     async def _run(self, app: ASGIApp, scope: MutableMapping[str, Any]) -> None:
         try:
@@ -180,25 +189,36 @@ class _Response:
             self._leave(at_once=False)
 
     def close(self) -> None:
-        """Abort; see `Response.close`."""
-        self._leave(at_once=True)
+        """Abort; see `Response.close`. From any thread: the garbage collector's is whichever it likes."""
+        in_loop(self.loop, lambda: self._leave(at_once=True))
 
     def _leave(self, *, at_once: bool) -> None:
         self._left = True
+        if self.loop.is_closed():  # and the app's task gone with it
+            self._forget(self)
+            return
         while not self._parts.empty():
             self._parts.get_nowait()  # wakes an app that waits for room
         self._parts.put_nowait(b"")  # wakes who reads
+        if self.task.done() or self._told:
+            return
         if at_once:
-            self._gone.set()
-        if self._ending is None and not self.task.done():
-            self._ending = asyncio.create_task(self._end())
+            self._tell()
+        elif self._ending is None:
+            self._ending = self.loop.call_later(_GRACE, self._tell)
 
-    async def _end(self) -> None:
-        if not self._gone.is_set():
-            await asyncio.wait({self.task}, timeout=_GRACE)
+    def _tell(self) -> None:
+        """Tell the app that its reader has left, and give it a time to leave as well."""
+        self._told = True
         self._gone.set()
-        await asyncio.wait({self.task}, timeout=_GRACE)
-        self.task.cancel()
+        if self._ending is not None:
+            self._ending.cancel()
+        self._ending = self.loop.call_later(_GRACE, self.task.cancel)
+
+    def _left_by_app(self, _: asyncio.Task[None]) -> None:
+        if self._ending is not None:
+            self._ending.cancel()
+        self._forget(self)
 
 
 def _scope(request: Request, client: tuple[str, int]) -> dict[str, Any]:

@@ -7,17 +7,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from os import fspath
 from typing import Any, cast
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 
-from .sockets import close_without_loop
+from openai_async.errors import OpenAIError
+
+from .loops import owe_nothing
+from .message import StaleConnectionError
+from .sockets import close_without_loop, rest_of
 from .timer import Timer
 
-__all__ = ["Connector", "Sending", "TellingConnector", "UnixConnector", "sending", "socket_path"]
+__all__ = [
+    "Connector",
+    "Sending",
+    "TellingConnector",
+    "UnixConnector",
+    "connection_limit",
+    "sending",
+    "socket_path",
+]
 
 _log = logging.getLogger("openai_async")
 
@@ -30,14 +46,72 @@ _DRAIN_WAIT = 0.005
 class Sending:
     """What the connector tells of one request, found by it through a context variable: aiohttp passes nothing on."""
 
-    __slots__ = ("reused", "timer")
+    __slots__ = ("idle", "reused", "timer")
 
     def __init__(self, timer: Timer) -> None:
         self.timer: Timer = timer
         self.reused: bool = False
+        # Beside a kept-alive one: the others that nobody uses.
+        self.idle: deque[tuple[ResponseHandler, float]] | None = None
+
+    def note(self, failure: OpenAIError) -> None:
+        """Close the idle connections where this one was dead: what killed it has most likely killed them as well."""
+        while self.idle and isinstance(failure, StaleConnectionError):
+            self.idle.popleft()[0].close()
 
 
 sending: ContextVar[Sending | None] = ContextVar("sending", default=None)
+
+
+class _Handler(ResponseHandler):
+    """aiohttp's end of a connection, which reads what is there before it says that the connection is lost.
+
+    A server may answer before it has read a large request ("413 Content Too Large"), and close. Sending on fails then,
+    and asyncio drops the answer that has arrived meanwhile.
+    """
+
+    def close(self) -> None:
+        """Close the connection at once: what waits to be written, a large request perhaps, is for nobody any more."""
+        self.abort()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Note that the connection is gone."""
+        if exc is not None:
+            self._read_rest()
+        self._parse_rest()
+        if exc is not None:
+            self._break_body(exc)  # aiohttp takes a reset for the end of a body that only the connection's end ends
+        super().connection_lost(exc)
+
+    def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
+        """Note that sending or receiving failed."""
+        parsing = isinstance(exc, HttpProcessingError)
+        if not parsing:
+            self._read_rest()
+        super().set_exception(exc, *(() if exc_cause is None else (exc_cause,)))
+        if parsing:
+            # aiohttp leaves who reads the body waiting.
+            self._break_body(exc_cause if isinstance(exc_cause, ContentEncodingError) else exc)
+
+    def _read_rest(self) -> None:
+        if self.transport is not None and (data := rest_of(self.transport)):
+            self.data_received(data)
+
+    def _parse_rest(self) -> None:
+        """Have the parser go on with what it holds back from a slow reader; aiohttp drops it with the parser.
+
+        TLS of asyncio's brings a connection's last bytes and its end at once, however slow the reader is.
+        """
+        while self._reading_paused and self._payload is not None and self._payload.exception() is None:
+            self.resume_reading()
+
+    def _break_body(self, cause: BaseException) -> None:
+        """Have whoever reads an unfinished body know that no more of it comes."""
+        body = self._payload
+        if body is not None and not body.is_eof() and body.exception() is None:
+            error = aiohttp.ClientPayloadError("the body broke off")
+            error.__cause__ = cause
+            body.set_exception(error)
 
 
 class TellingConnector(aiohttp.BaseConnector):
@@ -52,7 +126,10 @@ class TellingConnector(aiohttp.BaseConnector):
 
     def __init__(self, *, drains: set[asyncio.Task[None]], **options: Any) -> None:
         super().__init__(**options)
+        factory: Any = partial(_Handler, loop=self._loop)
+        self._factory = factory
         self._drains = drains
+        self._making: set[asyncio.Task[ResponseHandler]] = set()
         self._warned = False
 
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
@@ -70,6 +147,8 @@ class TellingConnector(aiohttp.BaseConnector):
         finally:
             if warning is not None:
                 warning.cancel()
+        if told.reused:
+            told.idle = self._conns.get(req.connection_key)
         self._note_wait(told)
         told.timer.mark("connected")
         told.timer.enter("first_token")
@@ -81,7 +160,25 @@ class TellingConnector(aiohttp.BaseConnector):
             told.reused = False
             self._note_wait(told)
             told.timer.enter("connect")
-        return await super()._create_connection(req, traces, timeout)
+        # A task of its own: closing the connector can end it, and who waits for it is not cancelled.
+        making = self._loop.create_task(super()._create_connection(req, traces, timeout))
+        self._making.add(making)
+        making.add_done_callback(self._making.discard)
+        try:
+            return await making
+        except BaseException:
+            making.cancel()  # whoever closes a coroutine does not
+            making.add_done_callback(_close_made)
+            raise
+        finally:
+            del making  # its exception knows this frame
+
+    def _close(self, **how: Any) -> list[Any]:
+        """Close all, what is only being made included, and return what there is to wait for."""
+        if not self._closed and not self._loop.is_closed():
+            for making in self._making:
+                making.cancel()
+        return [*super()._close(**how), *self._making]
 
     def _note_wait(self, told: Sending) -> None:
         """Mark the end of the wait for a place in the pool."""
@@ -105,11 +202,26 @@ class TellingConnector(aiohttp.BaseConnector):
     def abandon(self) -> None:
         """Close every connection without awaiting anything; if the event loop is gone, at the socket."""
         if self._loop.is_closed():
-            protocols = [protocol for pool in self._conns.values() for protocol, _ in pool]
-            for protocol in (*protocols, *self._acquired):
-                if protocol.transport is not None:
-                    close_without_loop(protocol.transport)
-        self._close()
+            self.disown()
+        else:
+            self._close()
+
+    def disown(self) -> None:
+        """Close this process's ends of all connections without a word to their servers, nor to the event loop."""
+        self._closed = True
+        for protocol in (*(one for kept in self._conns.values() for one, _ in kept), *self._acquired):
+            if protocol.transport is not None:
+                close_without_loop(protocol.transport, copied=not self._loop.is_closed())
+        for making in self._making:
+            owe_nothing(making)
+        for held in (self._conns, self._acquired, self._waiters):
+            held.clear()
+
+
+def _close_made(making: asyncio.Task[ResponseHandler]) -> None:
+    """Close a connection that was made in the moment that it was given up."""
+    if not making.cancelled() and making.exception() is None:
+        making.result().close()
 
 
 class Connector(TellingConnector, aiohttp.TCPConnector):
@@ -125,11 +237,29 @@ def socket_path(path: object) -> str:
 
     Raises:
         TypeError: It is no path.
+        ValueError: It holds what no path can: a NUL that is not its first character (which stands for Linux' abstract
+            names), or half of a surrogate pair that Python does not make of bytes.
     """
     known: Any = path
     text: object = None
     with suppress(TypeError):
         text = cast("object", fspath(known))
     if not isinstance(text, str) or not text:
-        raise TypeError(f"uds must be the path of a Unix socket, not {path!r}")
+        raise TypeError(f"uds must be the path of a Unix socket, not another {type(path).__name__}")
+    if "\0" in text[1:] or any("\ud800" <= char <= "\udfff" and not "\udc80" <= char <= "\udcff" for char in text):
+        raise ValueError("uds must be the path of a Unix socket: it holds a character that a path can't")
     return text
+
+
+def connection_limit(limit: object) -> int:
+    """Return how many connections may be open at once.
+
+    Raises:
+        TypeError: It is no whole number.
+        ValueError: It is below 1.
+    """
+    if isinstance(limit, bool) or not isinstance(limit, int):
+        raise TypeError(f"limit must be a whole number of connections, not a {type(limit).__name__}")
+    if limit < 1:
+        raise ValueError("limit must be 1 connection or more")
+    return limit

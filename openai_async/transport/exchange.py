@@ -11,16 +11,16 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from openai_async.errors import APIConnectionError, APIError, APIResponseValidationError, Attempt, AuthenticationError
 from openai_async.protocol import failures
 from openai_async.types.options import Timeout
 
-from .limits import Limiter
+from .limits import Limiter, Permit
 from .message import Request, Response, StaleConnectionError, Transport
 from .permitted import PermittedResponse
-from .redaction import redact, secrets_of
+from .redaction import Secrets, redact
 from .retry import retry_delay
 from .timer import Timer
 
@@ -28,6 +28,9 @@ __all__ = ["ERROR_BODY_SIZE", "Pace", "exchange", "read_body"]
 
 _T = TypeVar("_T")
 _log = logging.getLogger("openai_async")
+
+# How often a call that waits for its next attempt looks whether its client was closed, in seconds.
+_LOOK = 1.0
 
 # An error body is a sentence; what is longer is not read to its end.
 ERROR_BODY_SIZE = 1024 * 1024
@@ -94,7 +97,7 @@ async def exchange(
             if permitted is not None:
                 permitted.void()
             if request is not None:
-                redact(error, secrets_of(request))
+                redact(error, Secrets(request))
             free = _is_free(error, renews=renews) and type(error) not in spared
             delay = 0.0 if free else _delay(error, retries, max_retries, timer)
             if transport.closed:
@@ -106,14 +109,14 @@ async def exchange(
             if free:
                 spared.add(type(error))
             retries += not free
-            _log.info("retrying in %.2f s (retry %d of %d): %s", delay, retries, max_retries, error)
+            _log.info("retrying in %.2f s (retry %d of %d): %s", delay, retries, max_retries, _loggable(error))
         except BaseException:
             if permitted is not None:
                 permitted.void()
             timer.stop()
             raise
         if delay:
-            await _wait(delay, timer, attempts)
+            await _wait(delay, timer, attempts, transport)
 
 
 async def _permitted(pace: Pace, timer: Timer, attempts: list[Attempt]) -> PermittedResponse:
@@ -121,7 +124,10 @@ async def _permitted(pace: Pace, timer: Timer, attempts: list[Attempt]) -> Permi
     timer.enter("total")
     try:
         with timer:
-            permit = await pace.limiter.acquire(tokens=pace.tokens)
+            waiting: Any = pace.limiter.acquire(tokens=pace.tokens)
+            if not isinstance(waiting, Awaitable):
+                raise TypeError(f"limiter.acquire() must be a coroutine function; it gave a {type(waiting).__name__}")
+            permit = cast("Permit", await waiting)
     except BaseException as error:
         timer.stop()
         if isinstance(error, APIError):
@@ -140,7 +146,7 @@ async def _attempt(
     response: Response = await transport.send(request, timer)
     if permitted is not None:
         response = permitted.take(response)
-    if response.status < 300:
+    if 200 <= response.status < 300:
         answer = await accept(response, timer)
         if permitted is not None:
             permitted.hand_over(answer)
@@ -152,6 +158,16 @@ async def _attempt(
 def _is_free(error: APIError, *, renews: bool) -> bool:
     """Whether another attempt is worth it without a wait: a dead kept-alive connection, a key that was renewed."""
     return isinstance(error, StaleConnectionError) or (renews and isinstance(error, AuthenticationError))
+
+
+def _loggable(error: APIError) -> str:
+    """What a log may have of an error: none of the server's words, which may repeat the prompt."""
+    if isinstance(error, APIConnectionError):
+        return str(error)
+    told = type(error).__name__
+    if error.status_code is not None:
+        told += f", status {error.status_code}"
+    return told if error.request_id is None else f"{told}, request id {error.request_id}"
 
 
 def _delay(error: APIError, retries: int, allowed: int, timer: Timer) -> float | None:
@@ -170,9 +186,16 @@ def _final(error: APIError, attempts: list[Attempt]) -> APIError:
     return error
 
 
-async def _wait(delay: float, timer: Timer, attempts: list[Attempt]) -> None:
+async def _wait(delay: float, timer: Timer, attempts: list[Attempt], transport: Transport) -> None:
+    """Wait for the next attempt; there is none where the client is closed meanwhile."""
+    ends = timer.loop.time() + delay
     try:
-        await timer.sleep(delay)
+        while (left := ends - timer.loop.time()) > 0:
+            await timer.sleep(min(left, _LOOK))
+            if transport.closed:
+                raise APIConnectionError("Connection error: the client was closed before the next attempt.")
+        if timer.remaining <= 0:  # the event loop was busy
+            raise timer.error()
     except APIError as error:
         error.attempts = tuple(attempts)
         raise
@@ -209,7 +232,8 @@ async def read_body(response: Response, timer: Timer, *, limit: int, whole: bool
             left -= len(data)
             if left < 0:
                 if whole:
-                    raise APIResponseValidationError(f"The answer is longer than {limit} bytes.")
+                    sample = pieces[0][:512].decode("utf-8", "replace")
+                    raise APIResponseValidationError(f"The answer is longer than {limit} bytes.", body=sample)
                 response.close()
                 return b"".join(pieces)[:limit]
     except APIConnectionError:

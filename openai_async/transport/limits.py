@@ -221,7 +221,8 @@ def _seconds(text: str) -> float | None:
 class Permit(Protocol):
     """The leave to make one attempt, and what came of it.
 
-    The client calls both methods in the event loop that `acquire` ran in. They may neither block nor raise.
+    The client calls both methods in the event loop that `acquire` ran in. They may neither block nor raise; what they
+    raise is logged, and changes nothing.
     """
 
     def observe(self, status: int, headers: Mapping[str, str]) -> None:
@@ -268,6 +269,9 @@ class Limiter(Protocol):
         Args:
             tokens: What the attempt may cost, by `estimate_tokens`. An estimate, and often too high: it must not be
                 waited for beyond what the bucket holds.
+
+        Raises:
+            Exception: Whatever it likes: it ends the call, as it is, and the attempt is not made.
         """
         ...
 

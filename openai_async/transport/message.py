@@ -7,7 +7,7 @@ this process (`transport.asgi`), a test's. Nothing here is tied to a network lib
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -42,15 +42,23 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     body: bytes | None = None
 
     def __repr__(self) -> str:
-        # Neither headers, which hold the key, nor the body: a traceback that shows local variables shows this.
-        return f"<Request {self.method} {self.url}>"
+        # Neither headers and query, which hold the key, nor the body: a traceback that shows local variables shows this.
+        return f"<Request {self.method} {self.url.partition('?')[0]}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        # rich, which prints tracebacks with local variables too, does not ask for the repr; msgspec's own has everything.
+        return [("method", self.method), ("url", self.url.partition("?")[0])]
 
 
 def plain_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return headers with their names in lower case and repeated ones joined by a comma (RFC 9110, section 5.3)."""
+    """Return headers with their names in lower case and repeated ones joined by a comma (RFC 9110, section 5.3).
+
+    What is no UTF-8 in a value, for which Python has halves of surrogate pairs, is U+FFFD: such text can't be printed.
+    """
     plain: dict[str, str] = {}
-    for name, value in pairs:
+    for name, sent in pairs:
         key = name.lower()
+        value = sent if sent.isascii() else sent.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         plain[key] = f"{plain[key]}, {value}" if key in plain else value
     return plain
 

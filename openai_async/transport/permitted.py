@@ -6,6 +6,7 @@ of whoever understands the answer. No byte is looked at here, and a read costs n
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 from weakref import ReferenceType, ref
@@ -14,6 +15,8 @@ from .limits import Permit
 from .message import Response
 
 __all__ = ["PermittedResponse"]
+
+_log = logging.getLogger("openai_async")
 
 
 class PermittedResponse:
@@ -25,9 +28,18 @@ class PermittedResponse:
     Args:
         permit: The leave for the attempt.
         used: The tokens that an answer cost, by the server's count; None: not known.
+
+    What the permit raises, which it must not, is logged: an answer that was paid for is not lost by its bookkeeping.
+
+    Raises:
+        TypeError: `permit` is none.
     """
 
     def __init__(self, permit: Permit, used: Callable[[Any], int | None]) -> None:
+        if not all(callable(getattr(permit, name, None)) for name in ("observe", "settle")):
+            raise TypeError(
+                f"limiter.acquire() must give a permit, which has observe() and settle(), not a {type(permit).__name__}"
+            )
         self._permit = permit
         self._used = used
         self._response: Response | None = None
@@ -42,7 +54,7 @@ class PermittedResponse:
         self.status: int = response.status
         self.headers: Mapping[str, str] = response.headers
         self.read: Any = response.read  # the method itself: nothing stands between the socket and its reader
-        self._permit.observe(response.status, response.headers)
+        self._tell(self._permit.observe, response.status, response.headers)
         return self
 
     def hand_over(self, answer: object) -> None:
@@ -82,7 +94,13 @@ class PermittedResponse:
     def _settle(self, used: int | None) -> None:
         if not self._settled:
             self._settled = True
-            self._permit.settle(used)
+            self._tell(self._permit.settle, used)
+
+    def _tell(self, note: Callable[..., object], *told: object) -> None:
+        try:
+            note(*told)
+        except Exception:  # noqa: BLE001 - the permit's own code ran
+            _log.exception("a permit of the limiter failed; the call goes on")
 
     def __del__(self) -> None:
         if not getattr(self, "_settled", True):

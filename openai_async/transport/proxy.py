@@ -5,12 +5,15 @@ An address goes in, a proxy's address or None comes out. Nothing here connects t
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from base64 import b64encode
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from openai_async.errors import OpenAIError
 
-__all__ = ["Proxies"]
+from .redaction import Secret
+
+__all__ = ["Proxies", "parted"]
 
 
 class Proxies:
@@ -30,7 +33,7 @@ class Proxies:
         self._found: dict[tuple[str, str], str | None] = {}
 
     def choose(self, scheme: str, host: str, port: int | None) -> str | None:
-        """Return the address of the proxy for an address; None: the way there is direct.
+        """Return the address of the proxy for an address, credentials included; None: the way there is direct.
 
         Raises:
             OpenAIError: The environment names something that is no HTTP proxy.
@@ -43,26 +46,47 @@ class Proxies:
         return self._found[key]
 
 
+def parted(address: str) -> tuple[str, str | None]:
+    """Part a proxy's address from the credentials in it, which aiohttp would show in its errors and warnings.
+
+    Returns:
+        The address without them, and the value of the header `Proxy-Authorization`; None: it has none.
+    """
+    parts = urlsplit(address)
+    user, at, place = parts.netloc.rpartition("@")
+    if not at:
+        return address, None
+    name, _, password = user.partition(":")
+    credentials = b64encode(f"{unquote(name)}:{unquote(password)}".encode("latin-1")).decode()
+    return parts._replace(netloc=place).geturl(), f"Basic {credentials}"
+
+
 def _from_environment(scheme: str, place: str) -> str | None:
-    address = getproxies().get(scheme)
+    address = Secret(getproxies().get(scheme, ""))
     if not address or proxy_bypass(place):
         return None
     # "proxy:3128" without a scheme is common in environments; curl reads it as we do.
-    return _checked(address if "://" in address else f"http://{address}", f"{scheme.upper()}_PROXY")
+    return _checked(address if "://" in address else Secret(f"http://{address}"), f"{scheme.upper()}_PROXY")
 
 
 def _checked(address: object, name: str) -> str:
     if not isinstance(address, str):
         raise TypeError(f"{name} must be a string, not {type(address).__name__}")
-    try:
-        parts = urlsplit(address)
-        fit = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        fit = False
-    if not fit:
+    address = Secret(address)
+    if not _is_proxy(address):
         # Not repeated in the message: it may hold a password.
         raise OpenAIError(
             f"{name} names no HTTP proxy: it must be an address such as http://proxy.example:3128. "
             "Other kinds, SOCKS among them, need an aiohttp session of your own (session=...)."
         )
     return address
+
+
+def _is_proxy(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        unquote(f"{parts.username}{parts.password}").encode("latin-1")  # as Basic authentication has them
+        fit = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return fit and address.isprintable() and " " not in address

@@ -27,7 +27,8 @@ _RETRIED_STATUS = frozenset({408, 409, 429})
 def retry_delay(error: APIError, *, taken: int, allowed: int, now: float, chance: float) -> float | None:
     """Return the seconds to wait before the next attempt, or None when there shall be none.
 
-    Retried are 408, 409, 429 and statuses of 500 and above, lost connections, and time limits other than the total.
+    Retried are 408, 409, 429 and statuses of 500 and above, lost connections, time limits other than the total, and
+    errors in a stream that don't say what they are: the request was accepted, so it is the server that failed.
     `x-should-retry: true` or `false` overrides that; a used-up quota is never retried, nor an error after the first
     token.
 
@@ -57,7 +58,7 @@ def _worth_it(error: APIError) -> bool:
         return status in _RETRIED_STATUS or status >= 500
     if isinstance(error, APITimeoutError):
         return error.phase != "total"
-    return isinstance(error, APIConnectionError)
+    return isinstance(error, APIConnectionError) or type(error) is APIError
 
 
 def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:

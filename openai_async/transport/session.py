@@ -9,26 +9,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import warnings
-from collections.abc import AsyncGenerator
-from io import BytesIO
+from collections.abc import Awaitable
+from contextlib import suppress
 from os import PathLike
 from ssl import SSLContext
-from weakref import WeakSet
+from weakref import finalize
 
 import aiohttp
 from aiohttp import ClientSession, hdrs
 from multidict import CIMultiDict
-from yarl import URL
 
 from openai_async.errors import APIConnectionError, OpenAIError
 
-from .connector import Connector, Sending, TellingConnector, UnixConnector, sending, socket_path
+from .body import as_sent
+from .connector import Connector, Sending, TellingConnector, UnixConnector, connection_limit, sending, socket_path
+from .home import Home, abandon_all
+from .loops import in_loop, owe_nothing
 from .message import Request, plain_headers
-from .proxy import Proxies
-from .sockets import keepalive_socket
+from .proxy import Proxies, parted
+from .sockets import close_without_loop, keepalive_socket
 from .timer import Timer
-from .translation import translate_body_error, translate_sending_error
+from .translation import address_of, hide_request, translate_body_error, translate_sending_error
 
 __all__ = ["AiohttpTransport", "ClientSession"]
 
@@ -39,7 +40,6 @@ _CONNECTIONS = 1000
 # Below the idle limit of common load balancers (AWS 60 s, nginx 75 s), equal to aiohttp's.
 _KEEP_ALIVE = 15.0
 _DNS_CACHE = 300
-_LARGE_BODY = 2**20
 # aiohttp's buffer of a body, in bytes. Its own 64 KiB lets a burst pile up to 240 KiB a read, which costs memory pages
 # and garbage collections: 4.0 µs a chunk instead of 3.5.
 _READ_BUFFER = 2**15
@@ -67,7 +67,7 @@ class AiohttpTransport:
 
     Raises:
         OpenAIError: `proxy` is no address of an HTTP proxy.
-        TypeError: `uds` is no path.
+        TypeError: `uds` is no path, or another argument of the wrong type.
         ValueError: `limit` is below 1, or `uds` is given together with what can't be had at once.
     """
 
@@ -80,20 +80,25 @@ class AiohttpTransport:
         limit: int = _CONNECTIONS,
         uds: str | PathLike[str] | None = None,
     ) -> None:
-        if limit < 1:
-            raise ValueError(f"limit must be 1 connection or more, not {limit}")
         if uds is not None and not (session is None and proxy is None and ssl is None):
             raise ValueError(
                 "uds= is a way of its own: it goes together with none of session=, proxy= and ssl_context="
             )
-        self._given = None if session is None else _Home(session, set())
+        known: list[tuple[str, object, type]] = [("session", session, ClientSession), ("ssl_context", ssl, SSLContext)]
+        for name, given, kind in known:
+            if not (given is None or isinstance(given, kind)):
+                raise TypeError(f"{name} must be of the type {kind.__name__}, not a {type(given).__name__}")
+        self._given = None if session is None else Home(session, set())
         self._uds = None if uds is None else socket_path(uds)
         direct = uds is not None or (session is not None and proxy is None)
         self._proxies = None if direct else Proxies(proxy)
         self._ssl = ssl
-        self._limit = limit
-        self._homes: dict[asyncio.AbstractEventLoop, _Home] = {}
+        self._limit = connection_limit(limit)
+        self._homes: dict[asyncio.AbstractEventLoop, Home] = {}
         self._closed = False
+        # No `__del__`: in a reference cycle that of aiohttp's session might be called first, and complain. Responses
+        # hold on to their transport: when this is called, no stream is open.
+        finalize(self, abandon_all, self._homes)
 
     @property
     def closed(self) -> bool:
@@ -103,27 +108,19 @@ class AiohttpTransport:
     async def send(self, request: Request, timer: Timer) -> AiohttpResponse:
         """Send `request`; see `Transport.send`."""
         home = await self._home(timer.loop)
-        url = URL(request.url, encoded=True)
-        if self._uds is not None and url.scheme != "http":
+        if self._uds is not None and request.url[:7].lower() != "http://":
             # aiohttp would send an https request in the clear.
             raise OpenAIError("A Unix socket (uds=...) speaks plain HTTP: base_url must begin with http://")
-        told = Sending(timer)
         cancelled = _cancellations()
         timer.enter("first_token" if home is self._given else "pool")
-        token = sending.set(told)
+        token = sending.set(told := Sending(timer))
         try:
             with timer:
-                response = await home.session.request(
-                    request.method,
-                    url,
-                    data=_body(request.body),
-                    headers=CIMultiDict(request.headers),
-                    proxy=self._proxy(url),
-                    allow_redirects=False,
-                    raise_for_status=False,
-                    timeout=_NO_TIMEOUT,
-                    skip_auto_headers=_SKIPPED,
-                )
+                try:
+                    response = await self._begin(home.session, request)
+                except BaseException as error:
+                    hide_request(error)
+                    raise
         except OpenAIError:
             raise
         except asyncio.CancelledError:
@@ -133,25 +130,53 @@ class AiohttpTransport:
             failure: OpenAIError = APIConnectionError("Connection error: the client was closed.")
         except Exception as error:  # noqa: BLE001 - nothing foreign passes the door
             failure = translate_sending_error(error, request.url, reused=told.reused)
+            told.note(failure)
         else:
             timer.mark("headers")
             return AiohttpResponse(response, home, self)
         finally:
-            sending.reset(token)
+            with suppress(ValueError):  # the garbage collector ends a coroutine in a context of its own
+                sending.reset(token)
         # Raised out here, where no exception is being handled: a ClientResponseError knows the request's headers, the
         # key among them, and must not become the context of ours.
         raise failure
 
-    def _proxy(self, url: URL) -> str | None:
-        return None if self._proxies is None else self._proxies.choose(url.scheme, url.host or "", url.port)
+    def _begin(self, session: ClientSession, request: Request) -> Awaitable[aiohttp.ClientResponse]:
+        """Hand a request to aiohttp. No coroutine: with its headers and address it is in no traceback of a failure."""
+        url, headers = address_of(request), CIMultiDict(request.headers)
+        proxy = None if self._proxies is None else self._proxies.choose(url.scheme, url.host or "", url.port)
+        own: dict[str, str] | None = None  # headers for the proxy alone
+        if proxy is not None:
+            proxy, credentials = parted(proxy)
+            if credentials is not None and url.scheme == "http":
+                headers["Proxy-Authorization"] = credentials  # the proxy takes it, and passes the rest on
+            elif credentials is not None:
+                own = {"Proxy-Authorization": credentials}
+        return session.request(
+            request.method,
+            url,
+            data=as_sent(request.body),
+            headers=headers,
+            proxy=proxy,
+            proxy_headers=own,
+            allow_redirects=False,
+            raise_for_status=False,
+            timeout=_NO_TIMEOUT,
+            skip_auto_headers=_SKIPPED,
+        )
 
-    async def _home(self, loop: asyncio.AbstractEventLoop) -> _Home:
+    async def _home(self, loop: asyncio.AbstractEventLoop) -> Home:
         """The sessions and responses of `loop`, made at its first request. Nothing is awaited that could wait."""
         if self._closed:
             raise OpenAIError("The client is closed; make a new one, or close it later.")
         if self._given is not None:
             if self._given.session.closed:
                 raise OpenAIError("The aiohttp session that was given as session= is closed.")
+            if self._given.loop is not loop:
+                raise OpenAIError(
+                    "The aiohttp session that was given as session= belongs to another event loop; make a client and a "
+                    "session in each, or give none: then each loop gets one of the client's own."
+                )
             return self._given
         home = self._homes.get(loop)
         if home is None or home.session.closed:
@@ -160,7 +185,7 @@ class AiohttpTransport:
             await anext(home.guard)
         return home
 
-    def _make_home(self) -> _Home:
+    def _make_home(self) -> Home:
         drains: set[asyncio.Task[None]] = set()
         connector = self._connector(drains)
         # A jar would replay one tenant's cookies on another's request.
@@ -170,7 +195,8 @@ class AiohttpTransport:
             auto_decompress=True,
             read_bufsize=_READ_BUFFER,
         )
-        return _Home(session, drains)
+        session._retry_connection = False  # aiohttp would send a GET or DELETE twice, where `exchange` counts one
+        return Home(session, drains)
 
     def _connector(self, drains: set[asyncio.Task[None]]) -> TellingConnector:
         if self._uds is not None:
@@ -186,8 +212,9 @@ class AiohttpTransport:
 
     def _bury(self) -> None:
         """Close the sockets of sessions whose event loop is gone: nobody can await their closing any more."""
-        for loop in [loop for loop in self._homes if loop.is_closed()]:
-            self._homes.pop(loop).abandon()
+        for loop, home in list(self._homes.items()):  # a copy: other loops' threads come by as well
+            if loop.is_closed() and self._homes.pop(loop, None) is not None:
+                home.abandon()
 
     async def aclose(self) -> None:
         """Close this loop's session and the sockets of loops that are gone; a session of the user's stays open.
@@ -200,65 +227,10 @@ class AiohttpTransport:
             await self._given.leave()
         home = self._homes.pop(asyncio.get_running_loop(), None)
         if home is not None:
-            await home.guard.aclose()
-
-    def __del__(self) -> None:
-        # Responses hold on to their transport: here no stream is open.
-        left = [home for home in getattr(self, "_homes", {}).values() if not home.session.closed]
-        if left:
-            warnings.warn("a client was not closed; its connections are", ResourceWarning, stacklevel=2, source=self)
-        for home in left:
-            home.abandon()
+            await home.close()
 
 
 _SKIPPED = (hdrs.USER_AGENT, hdrs.CONTENT_TYPE, hdrs.ACCEPT, hdrs.ACCEPT_ENCODING)
-
-
-class _Home:
-    """What one event loop has of a transport.
-
-    Args:
-        session: A session of ours, or the user's.
-        drains: Bodies that are being read to their end, of no other interest.
-    """
-
-    def __init__(self, session: ClientSession, drains: set[asyncio.Task[None]]) -> None:
-        self.session = session
-        self.drains = drains
-        self.responses: WeakSet[AiohttpResponse] = WeakSet()
-        # Begun once the session is used: an event loop that ends in order (`asyncio.run`) closes its generators, and
-        # the connections with this one, while they still can be closed without a warning.
-        self.guard: AsyncGenerator[None] = _close_at_the_end(session, drains, self.responses)
-
-    async def leave(self) -> None:
-        """Close the responses, and with them their connections, but not the session."""
-        await _leave(self.drains, self.responses)
-
-    def abandon(self) -> None:
-        """Close a session of ours without awaiting anything."""
-        connector = self.session.connector
-        if isinstance(connector, TellingConnector):
-            connector.abandon()
-        self.session.detach()
-
-
-async def _close_at_the_end(
-    session: ClientSession, drains: set[asyncio.Task[None]], responses: WeakSet[AiohttpResponse]
-) -> AsyncGenerator[None]:
-    try:
-        yield
-    finally:
-        await _leave(drains, responses)
-        await session.close()
-
-
-async def _leave(drains: set[asyncio.Task[None]], responses: WeakSet[AiohttpResponse]) -> None:
-    for response in tuple(responses):
-        response.close()  # aiohttp leaves whoever reads from a closed session waiting
-    ending = tuple(drains)
-    for drain in ending:
-        drain.cancel()
-    await asyncio.gather(*ending, return_exceptions=True)
 
 
 def _cancellations() -> int:
@@ -271,12 +243,13 @@ def _cancellations() -> int:
 class AiohttpResponse:
     """A response of aiohttp's as a `Response`."""
 
-    __slots__ = ("__weakref__", "_content", "_drains", "_owner", "_response", "headers", "status")
+    __slots__ = ("__weakref__", "_content", "_drains", "_loop", "_owner", "_response", "headers", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse, home: _Home, owner: AiohttpTransport) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, home: Home, owner: AiohttpTransport) -> None:
         self._response = response
         self._content = response.content
         self._drains = home.drains
+        self._loop = home.loop
         self._owner = owner  # keeps the connections alive, even if the client that made them is dropped
         home.responses.add(self)
         self.status: int = response.status
@@ -298,7 +271,8 @@ class AiohttpResponse:
         if self._content.is_eof():
             self._response.release()
             return
-        task = asyncio.get_running_loop().create_task(self._drain())
+        task = self._loop.create_task(self._drain())
+        owe_nothing(task)
         self._drains.add(task)
         task.add_done_callback(self._drained)
 
@@ -309,7 +283,7 @@ class AiohttpResponse:
                 while left > 0 and (data := await self._content.readany()):
                     left -= len(data)
         except Exception as error:  # noqa: BLE001 - the answer is whole; how the rest fails is of no interest
-            _log.debug("the rest of a finished stream was not read: %s", error)
+            _log.debug("the rest of a finished stream was not read: %s", type(error).__name__)
 
     def _drained(self, task: asyncio.Task[None]) -> None:
         self._drains.discard(task)
@@ -318,10 +292,29 @@ class AiohttpResponse:
         self._response.close()
 
     def close(self) -> None:
-        """Abort; see `Response.close`."""
-        self._response.close()
+        """Abort; see `Response.close`. From any thread: the garbage collector's is whichever it likes."""
+        in_loop(self._loop, self._close)
 
+    def _close(self) -> None:
+        if self._loop.is_closed():
+            self.disown()
+        else:
+            self._wake()
+            self._response.close()
 
-def _body(body: bytes | None) -> bytes | BytesIO | None:
-    """The body as aiohttp wants it: of plain bytes above 1 MiB (an image, often) it warns."""
-    return BytesIO(body) if body is not None and len(body) > _LARGE_BODY else body
+    def disown(self) -> None:
+        """Close this process's end of the connection without a word to server and loop; see `Home.disown`."""
+        connection = self._response.connection
+        if connection is not None:
+            if connection.transport is not None:
+                close_without_loop(connection.transport, copied=not self._loop.is_closed())
+            connection._protocol = None  # aiohttp would warn of it, and write to it
+        self._response._connection = None
+        self._response._closed = True
+        with suppress(RuntimeError):  # who waited for it is gone with the loop
+            self._wake()
+
+    def _wake(self) -> None:
+        """Have whoever reads know. aiohttp would raise one exception for all, which keeps all tracebacks for ever."""
+        if self._content.exception() is None:
+            self._content.set_exception(aiohttp.ClientConnectionError("Connection closed"))

@@ -12,7 +12,7 @@ from math import inf
 from types import TracebackType
 from typing import Self
 
-from openai_async.errors import APITimeoutError, TimeoutPhase
+from openai_async.errors import APITimeoutError, StreamStateError, TimeoutPhase
 from openai_async.types.options import Timeout
 
 __all__ = ["Timer"]
@@ -29,7 +29,8 @@ _HINTS: dict[TimeoutPhase, str] = {
 class Timer:
     """The limits of one call.
 
-    Every wait stands in `with timer:`; outside of it no limit interrupts, though time goes on.
+    Every wait stands in `with timer:`; outside of it no limit interrupts, though time goes on. Where the total one
+    passes out there, while the reader is busy, one wait more may bring what has arrived by then; the next raises.
 
     Args:
         timeout: The limits, in seconds.
@@ -38,8 +39,8 @@ class Timer:
         attempts: How many attempts began.
     """
 
-    __slots__ = ("_cancelling", "_expired", "_handle", "_limit", "_paused", "_phase_ends", "_task", "_total_ends", "attempts",
-                 "loop", "marks", "phase", "timeout")  # fmt: skip
+    __slots__ = ("_cancelling", "_expired", "_handle", "_limit", "_overdue", "_paused", "_phase_ends", "_task", "_total_ends",
+                 "attempts", "loop", "marks", "phase", "timeout")  # fmt: skip
 
     def __init__(self, timeout: Timeout) -> None:
         self.timeout: Timeout = timeout
@@ -56,6 +57,7 @@ class Timer:
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
         self._expired = False
+        self._overdue = False  # a wait has begun after the total limit
 
     @property
     def remaining(self) -> float:
@@ -104,6 +106,8 @@ class Timer:
     def __enter__(self) -> Self:
         task = asyncio.current_task()
         assert task is not None  # a coroutine that awaits runs in a task
+        if self._handle is None:
+            self._note_overdue()
         self._task = task
         self._cancelling = task.cancelling()
         self._arm()
@@ -120,6 +124,30 @@ class Timer:
         # Whoever else cancelled the task meanwhile goes first: then the cancellation is theirs, and goes on.
         if task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise self.error() from None
+
+    def check_loop(self) -> None:
+        """Refuse to wait in another event loop than the call's, whose socket would wake nobody there.
+
+        Raises:
+            StreamStateError: It is another, most likely because `asyncio.run` was called once more.
+        """
+        if asyncio.get_running_loop() is not self.loop:
+            raise StreamStateError(
+                "A stream can only be read in the event loop in which it was opened, and this is another one; open it "
+                "here. What was received before can still be had."
+            )
+
+    def _note_overdue(self) -> None:
+        """Let one wait begin after the total limit, and raise at the next.
+
+        The alarm alone ends no call whose reader is slower than its server: such a reader never waits, as there are
+        always bytes at hand.
+        """
+        if self._total_ends > self.loop.time():
+            return
+        if self._overdue:
+            raise self.error()
+        self._overdue = True
 
     def error(self) -> APITimeoutError:
         """The error that says which limit passed."""

@@ -139,7 +139,8 @@ class ChatCompletionChunk(Model):
     @property
     def text(self) -> str:
         """The content that this chunk adds to choice 0; empty when there is none."""
+        text = ""
         for choice in self.choices:
             if choice.index in (0, -1):  # -1: Bedrock's gateways, where there is but one
-                return choice.delta.text or ""
-        return ""
+                text += choice.delta.text or ""  # a choice may come twice
+        return text

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast
 import msgspec
 from msgspec import UNSET
 
-from .json import is_array, is_object
+from .json import is_array, is_object, refuse_depth
 from .messages import ChatCompletionMessageParam
 from .model import Model, Response, plain, sendable
 from .moderation import Moderation
@@ -225,6 +225,7 @@ def _tool_call(call: Any, function_call_type: type[ChatCompletionMessageFunction
     if not isinstance(call, dict):
         return call  # a copy of a message has them in their types already
     data = cast("dict[str, Any]", call)
+    refuse_depth(data)
     kind = data.get("type")
     custom = kind == "custom" or (kind != "function" and "custom" in data and "function" not in data)
     return (ChatCompletionMessageCustomToolCall if custom else function_call_type).from_dict(data)

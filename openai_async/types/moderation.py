@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
+from .json import refuse_depth
 from .model import Model
 from .shared import Unlisted
 
@@ -62,4 +63,5 @@ def _moderated(verdict: Any) -> Any:
     if not isinstance(verdict, dict):
         return verdict  # None, or a copy's, which has its type already
     data = cast("dict[str, Any]", verdict)
+    refuse_depth(data)
     return (ModerationError if data.get("type") == "error" else ModerationResults).from_dict(data)

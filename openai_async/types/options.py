@@ -7,12 +7,12 @@ Values come in from the user and go out unchanged, to whoever sends the request.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isnan
+from sys import float_info
 from typing import Any, Final, Self, TypedDict
 
 import msgspec
 
-__all__ = ["NOT_GIVEN", "NotGiven", "Omit", "RequestOptions", "Timeout", "not_given", "omit"]
+__all__ = ["NOT_GIVEN", "NotGiven", "Omit", "RequestOptions", "Timeout", "check_seconds", "not_given", "omit"]
 
 
 class Omit:
@@ -54,6 +54,19 @@ not_given: Final = NotGiven()
 NOT_GIVEN: Final = not_given
 
 
+def check_seconds(limit: object, name: str) -> None:
+    """Refuse what is no time limit: 0 means "at once" to some libraries and "never" to others.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is not above 0, or more than a float can be.
+    """
+    if isinstance(limit, bool) or not isinstance(limit, int | float):
+        raise TypeError(f"{name} takes seconds or None, not a {type(limit).__name__}")
+    if not limit > 0 or (isinstance(limit, int) and limit > float_info.max):
+        raise ValueError(f"{name} takes seconds above 0, or None for no limit")
+
+
 class Timeout(msgspec.Struct, frozen=True, kw_only=True):
     """How long a request may take, in seconds; None: without limit.
 
@@ -62,7 +75,8 @@ class Timeout(msgspec.Struct, frozen=True, kw_only=True):
         first_token: From sending the request to the first event that carries something: keep-alives, and a delta of
             only the role, do not count.
         idle: Between two such events of a stream.
-        total: Everything: retries and the waits between them, and the body.
+        total: Everything: retries and the waits between them, the body, and the time that its reader takes. It does not
+            interrupt the reader; once it has passed, what has arrived is handed out, and then the error is raised.
         pool: Waiting for a free connection.
 
     Raises:
@@ -77,15 +91,12 @@ class Timeout(msgspec.Struct, frozen=True, kw_only=True):
     pool: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no limit: 0 means "at once" to some libraries and "never" to others."""
+        """Refuse what is no limit."""
         for name in self.__struct_fields__:
             limit: Any = getattr(self, name)
             if limit is None:
                 continue
-            if isinstance(limit, bool) or not isinstance(limit, int | float):
-                raise TypeError(f"Timeout({name}=...) takes seconds or None, not {limit!r}")
-            if isnan(limit) or limit <= 0:
-                raise ValueError(f"Timeout({name}=...) takes seconds above 0, or None for no limit, not {limit!r}")
+            check_seconds(limit, f"Timeout({name}=...)")
 
     @classmethod
     def of(cls, value: float | Timeout | None) -> Timeout:
@@ -102,6 +113,7 @@ class Timeout(msgspec.Struct, frozen=True, kw_only=True):
             return value
         if value is None:
             return cls(connect=None, first_token=None, idle=None)
+        check_seconds(value, "timeout, which is a Timeout or stands for Timeout(total=...),")
         return cls(total=value)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 import msgspec
 
 from .completion import ChatCompletionMessage
+from .json import refuse_depth
 from .messages import ChatCompletionMessageParam
 from .model import Model, Response, sendable
 from .shared import Unlisted
@@ -112,6 +113,7 @@ def _part(part: Any) -> Any:
     if not isinstance(part, dict):
         return part  # a copy of a message has them in their types already
     data = cast("dict[str, Any]", part)
+    refuse_depth(data)
     kind = data.get("type")
     image = kind == "image_url" or (kind != "text" and "image_url" in data and "text" not in data)
     return (ChatCompletionContentPartImage if image else ChatCompletionContentPartText).from_dict(data)

@@ -217,9 +217,11 @@ class TestStreams:
 
     @pytest.mark.parametrize("body", [b": ping\n\n: ping\n\n", b"event: ping\n\n", b"id: 1\n\n", b"data: \n\n"])
     def test_events_that_say_nothing(self, body: bytes) -> None:
-        """A stream without a chunk is no answer."""
-        with pytest.raises(errors.APIResponseValidationError, match="an event stream was expected"):
+        """A stream without a chunk is no answer; the error shows what it says instead."""
+        with pytest.raises(errors.APIResponseValidationError, match="a stream with an answer in it was exp") as caught:
             opened(body)
+
+        assert caught.value.body == body.decode()
 
     def test_only_done(self) -> None:
         """Neither is one that only says that it is over."""

@@ -388,3 +388,16 @@ async def test_any_json() -> None:
     first, second = (json.loads(request.body or b"")["response_format"] for request in wire.requests)
     assert first == {"type": "json_object"}
     assert second["json_schema"]["strict"] is False
+
+
+async def test_vendors_keys() -> None:
+    """What a vendor adds, at any level of a parsed answer, is read as an attribute, as in any other answer."""
+    body = completion("", cost=1)
+    call = {"id": "c", "type": "function", "signature": 4, "function": {"name": "f", "arguments": "{}", "speed": 5}}
+    body["choices"][0] |= {"score": 2, "message": {"content": "x", "reasoning_content": 3, "tool_calls": [call]}}
+    whole = await parse(ScriptedResponse(json.dumps(body).encode()))
+
+    choice = whole.choices[0]
+    (called,) = choice.message.tool_calls
+    told = (whole.cost, choice.score, choice.message.reasoning_content, called.signature, called.function.speed)
+    assert told == (1, 2, 3, 4, 5)

@@ -68,7 +68,7 @@ async def test_head() -> None:
     assert (raw.method, raw.url) == ("POST", f"{server.url}/chat/completions?a=1")
     assert raw.elapsed > timedelta(0)
     assert raw.is_closed
-    assert repr(raw) == f"<RawResponse POST {raw.url} status=200 request_id='req-1'>"
+    assert repr(raw) == f"<RawResponse POST {server.url}/chat/completions status=200 request_id='req-1'>"
 
 
 async def test_body() -> None:

@@ -7,17 +7,8 @@ from typing import Any
 
 import pytest
 
-from openai_async.api.request import (
-    KEY_PENDING,
-    Plan,
-    build_url,
-    check_base_url,
-    encode_body,
-    header_value,
-    join_url,
-    merge_headers,
-    resolve_key,
-)
+from openai_async.api.address import build_url, check_base_url, join_url
+from openai_async.api.request import KEY_PENDING, Plan, encode_body, header_value, merge_headers, resolve_key
 from openai_async.errors import OpenAIError
 from openai_async.types.options import Timeout, not_given, omit
 
@@ -201,7 +192,7 @@ def test_header_names_that_can_not_be(name: str) -> None:
 
 def test_merged_headers() -> None:
     """Later layers win, whatever the case of the names; `omit` removes what was below it."""
-    merged = merge_headers({"a": "1", "b": "1", "c": "1"}, None, {"A": "2", "B": omit}, {"D": "3", "b": "4"})
+    merged = merge_headers({"a": "1", "b": "1", "c": "1"}, {}, {"A": "2", "B": omit}, {"D": "3", "b": "4"})
 
     assert merged == {"a": "2", "c": "1", "d": "3", "b": "4"}
 

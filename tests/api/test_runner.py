@@ -248,9 +248,9 @@ class Arguments(msgspec.Struct):
         ([{"type": "custom", "custom": {"name": "f"}}], TypeError, "'f' has no function"),
         ([{"type": "function"}], TypeError, "a tool is"),
         ([{"type": "other", "other": {"name": "f"}}], TypeError, "a tool is"),
-        ([1], TypeError, "not 1"),
-        ("get", TypeError, "not a str"),
-        (get, TypeError, "not a function"),
+        ([1], TypeError, "not a int"),
+        ("get", TypeError, "a list of tools, not str"),
+        (get, TypeError, "a list of tools, not function"),
         ([get, get], ValueError, "two tools are called 'get'"),
     ],
 )

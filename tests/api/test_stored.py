@@ -134,7 +134,7 @@ async def test_ids_are_one_segment_of_the_path(completion_id: str, segment: str)
         (None, TypeError, "completion_id must be a string, not NoneType"),
         (5, TypeError, "completion_id must be a string, not int"),
         (b"c-1", TypeError, "completion_id must be a string, not bytes"),
-        ("\ud800", ValueError, "surrogates"),
+        ("\ud800", ValueError, "completion_id: it holds half of a surrogate pair"),
     ],
 )
 def test_ids_that_are_none(method: str, completion_id: Any, error: type[Exception], told: str) -> None:

@@ -275,6 +275,81 @@ def test_total_limit_spans_the_stream() -> None:
     run(main())
 
 
+def test_total_limit_binds_a_reader_that_is_slower_than_the_server() -> None:
+    """A reader that finds bytes whenever it comes is stopped as well: what one more read brings is the last."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        stream = await open_stream(HEL, *[LO] * 1000, timeout=Timeout(total=10))
+        seen: list[float] = []
+
+        async def read() -> None:
+            async for _ in stream:
+                seen.append(loop.time() - began)
+                await asyncio.sleep(1)
+
+        with pytest.raises(errors.APITimeoutError) as caught:
+            await read()
+        assert caught.value.phase == "total"
+        assert seen == [pytest.approx(second) for second in range(11)]
+        assert text(caught.value.partial) == "Hel" + "lo" * 10
+        assert stream._reader._body.closed == 1
+
+    run(main())
+
+
+def test_total_limit_passes_while_the_reader_is_busy() -> None:
+    """What was received before the limit is handed out after it; an answer that is whole by then is no failure."""
+
+    async def main() -> None:
+        for rest, whole in (([LO + STOP + DONE], True), ([LO + STOP, DONE], True), ([LO, 1.0, STOP], False)):
+            stream = await open_stream(ROLE + HEL, *rest, timeout=Timeout(total=10))
+            await anext(stream)
+            await asyncio.sleep(3600)
+            assert (await anext(stream)).text == "Hel"
+            if whole:
+                assert text(await stream.final()) == "Hello"
+            else:
+                with pytest.raises(errors.APITimeoutError) as caught:
+                    await stream.final()
+                assert text(caught.value.partial) == "Hello"
+
+    run(main())
+
+
+def test_total_limit_spans_attempts_and_the_stream() -> None:
+    """Three attempts, their back-off and the stream of the third are one call of two hours, and end with it."""
+
+    async def main() -> None:
+        hour = 3600.0
+        loop = asyncio.get_running_loop()
+        busy = {**EVENT_STREAM, "retry-after": "100"}
+        script = [
+            ScriptedResponse(b"", status=503, before=hour / 2, headers=busy),
+            ScriptedResponse(ROLE, hour / 4, ERROR, headers=busy),
+            ScriptedResponse(
+                ROLE, 600.0, HEL, *[part for _ in range(50) for part in (600.0, LO)], headers=EVENT_STREAM
+            ),
+        ]
+        transport = ScriptedTransport(script)
+        client = AsyncOpenAI(api_key="k", transport=transport)
+        limits = Timeout(first_token=hour, idle=hour, total=2 * hour)
+        began = loop.time()
+        stream = await client.chat.completions.create(model="m", messages=MESSAGES, stream=True, timeout=limits)
+        assert [at - began for at in transport.times] == [
+            0,
+            pytest.approx(hour / 2 + 100),
+            pytest.approx(hour * 3 / 4 + 200),
+        ]
+        with pytest.raises(errors.APITimeoutError) as caught:
+            await stream.final()
+        assert (caught.value.phase, loop.time() - began) == ("total", pytest.approx(2 * hour))
+        assert str(text(caught.value.partial)).startswith("Hello")
+
+    run(main())
+
+
 def test_timing() -> None:
     """`timing` tells when what happened, in seconds from the call's start."""
 

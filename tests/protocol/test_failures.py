@@ -190,10 +190,12 @@ def test_a_redirect():
 
 
 def test_a_long_text():
-    """A text body's message is bounded; the body is what was read of it."""
+    """A text body's message is bounded, and what is kept of the body; the beginning of both is there."""
     error = refused(b"x" * 10_000)
-    assert error.message == "x" * 2000
+    assert error.message == "x" * 2000 + "…"
     assert error.body == "x" * 10_000
+    assert refused(b"x" * 2000).message == "x" * 2000
+    assert refused(b"x" * 1_000_000).body == "x" * 16_384
 
 
 @pytest.mark.parametrize("depth", [100, 128, 129, 900, 50_000])
@@ -303,8 +305,8 @@ OBJECTS = {
     "beside choices": ({"id": "c", "choices": [{"index": 0, "delta": {}}], "error": {"message": "m"}}, "m"),
     "a sentence": ({"error": "m"}, "m"),
     "true and a sentence": ({"error": True, "message": "m"}, "m"),
-    "an empty error alone": ({"error": {}}, "The server reported an error in the stream, without saying which."),
-    "an empty sentence alone": ({"error": ""}, "The server reported an error in the stream, without saying which."),
+    "an empty error alone": ({"error": {}}, "The server reported an error, without saying which."),
+    "an empty sentence alone": ({"error": ""}, "The server reported an error, without saying which."),
     "null alone": ({"error": None}, None),
     "false alone": ({"error": False}, None),
     "null on a chunk": ({"error": None, "choices": [{"delta": {}}]}, None),

@@ -14,13 +14,11 @@ from hypothesis import strategies as st
 from openai_async.protocol import codec
 from openai_async.protocol.partial import (
     PartialJSON,
-    PartialText,
     Unfinished,
     UnfinishedArray,
     UnfinishedObject,
     UnfinishedString,
 )
-from openai_async.protocol.text import Text
 
 # JSON as it can be spelled: text, not values.
 
@@ -367,73 +365,26 @@ def test_copies(text, data):
         assert repr(one.value()) == repr(fed(text).value())
 
 
-# Of a growing text.
+# Whole or not.
 
 
-def grown(*pieces):
-    """A text of `pieces`."""
-    text = Text()
-    for piece in pieces:
-        text.append(piece)
-    return text
+@given(text=DOCUMENTS | JUNK, more=st.text('{}[]",:\\ \n0.e-', max_size=2))
+def test_whole(text, more):
+    """A text is whole when it is JSON, as long as it is; what is no JSON, or more than one value, never is."""
+    reader = PartialJSON()
+    for character in text + more:
+        reader.feed(character)
+    try:
+        json.loads(text + more)
+    except ValueError:
+        assert not reader.whole
+    else:
+        assert reader.whole
 
 
-def test_lengths():
-    """A text has a value at each of its lengths, asked for in any order."""
-    text = grown('{"a":[1', ',2],"b"', ':"xy"}')
-    partial = PartialText(text)
-    values = {7: {"a": [1]}, 11: {"a": [1, 2]}, 17: {"a": [1, 2]}, 20: {"a": [1, 2], "b": "xy"}, 0: None}
-    for length in (11, 7, 20, 0, 17, 17, 7, 20):
-        assert partial.at(length) == values[length]
-    assert partial.at(17, monotonic=True) == {"a": [1, 2], "b": "x"}
-
-
-def test_earlier_lengths_disturb_nothing():
-    """A look back leaves the reader where it was: what comes then is read on."""
-    text = grown('["a', '","b')
-    partial = PartialText(text)
-    assert partial.at(7) == ["a"]
-    assert partial.at(3) == []
-    text.append('"]')
-    assert partial.at(9) == ["a", "b"]
-    assert partial.at(5) == ["a"]
-
-
-def test_unwrapped():
-    """What is made of the plain value is what comes out."""
-    partial = PartialText(grown('{"value":[1,2', "]}"), lambda value: {} if value is None else value.get("value"))
-    assert [partial.at(length) for length in (0, 1, 11, 13, 15)] == [{}, None, [1], [1, 2], [1, 2]]
-    assert partial.at(13, monotonic=True) == [1]
-
-
-@given(
-    pieces=st.lists(
-        st.tuples(st.sampled_from(["", "[", "1", ",", '"', "a", "12,", '"b",', "]", " "]), st.booleans()), max_size=20
-    ),
-    data=st.data(),
+@pytest.mark.parametrize(
+    "text", ["", " ", "-", "1.", "1e", '"', '"\\', "tru", "{", '{"a"', '{"a":1', "[1,", "1 1", "[]]", "{}x"]
 )
-def test_growing_text(pieces, data):
-    """Whoever looks at the text in between, and whichever length is asked for, the value is that of so much text."""
-    text, said = Text(), ""
-    partial = PartialText(text)
-    for piece, look in pieces:
-        text.append(piece)
-        said += piece
-        if look:
-            assert text.value() == said
-        if data.draw(st.booleans()):
-            length = data.draw(st.integers(0, len(said)) | st.just(len(said)))
-            monotonic = data.draw(st.booleans())
-            assert partial.at(length, monotonic=monotonic) == fed(said[:length]).value(monotonic=monotonic)
-
-
-@pytest.mark.parametrize("monotonic", [False, True])
-def test_many_pieces(monotonic):
-    """A hundred thousand pieces of one character, each looked at, are no trouble."""
-    text = Text()
-    partial = PartialText(text)
-    said = '{"a":"' + "x" * 100_000 + '"}'
-    for length, character in enumerate(said, 1):
-        text.append(character)
-        value = partial.at(length, monotonic=monotonic)
-    assert value == {"a": "x" * 100_000}
+def test_not_whole(text):
+    """What misses its end, or goes on after it, is not whole."""
+    assert not fed(text).whole

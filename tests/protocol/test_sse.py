@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 import pytest
@@ -221,8 +222,32 @@ def test_an_event_too_large(pieces):
     for piece in fine:
         parser.feed(piece)
         assert parser.pending <= LIMIT + 1
-    with pytest.raises(StreamProtocolError, match=r"more than 64 bytes \(max_event_size\)"):
+    with contextlib.suppress(StreamProtocolError):
         parser.feed(last)
+    assert parser.pending <= LIMIT + 1
+    with pytest.raises(StreamProtocolError, match=r"more than 64 bytes \(max_event_size\)"):
+        parser.feed(b"")
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 40, 1000])
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"], ids=["LF", "CR", "CRLF"])
+@pytest.mark.parametrize(
+    "large", [b"data: " + b"x" * LIMIT, b"x" * 1000, b": x\n" * LIMIT], ids=["data", "line", "comments"]
+)
+def test_what_is_whole_before_an_event_too_large(large, end, size):
+    """Events before one that is too large are returned however the bytes are cut; then the error comes, and stays."""
+    stream = (b"data: a\n\nid: 7\ndata: b\n\n\n: c\n\ndata: d\n\n" + large + b"\n\ndata: e\n\n").replace(b"\n", end)
+    parser, events = EventParser(max_event_size=LIMIT), []
+    with contextlib.suppress(StreamProtocolError):
+        for at in range(0, len(stream), size):
+            events += parser.feed(stream[at : at + size])
+    assert [event.data for event in events] == [b"a", b"b", b"d"]
+    for more in (b"", b"\n\n", b"data: f\n\n"):
+        with pytest.raises(StreamProtocolError) as caught:
+            parser.feed(more)
+        assert caught.value is parser.failure
+        assert caught.value.body.startswith(large[:40].decode())
+    assert parser.pending == 0
 
 
 @pytest.mark.parametrize("pieces", HUGE.values(), ids=HUGE.keys())

@@ -249,10 +249,10 @@ def test_other_places_are_refused_in_the_apis_shape(ask, conforms, path, method,
     ],
 )
 def test_bad_bodies_are_bad_requests(ask, body, headers, words):
-    """What is no JSON object, or does not say that it is JSON, is a 400."""
+    """What is no JSON object is a 400, and what does not say that it is JSON a 415."""
     answer = ask(body, headers=headers)
 
-    assert answer.status == 400
+    assert answer.status == (415 if "Content-Type" in words else 400)
     assert words in answer.error["message"]
     assert answer.error["type"] == "invalid_request_error"
 

@@ -338,7 +338,7 @@ def test_updates_must_say_that_they_are_json(client, stored):
     number = make(client, stored)["id"]
     answer = client.post(f"{PLACE}/{number}", content=b'{"metadata":{}}', headers={"content-type": "text/plain"})
 
-    assert answer.status_code == 400
+    assert answer.status_code == 415
     assert "expected application/json" in answer.json()["error"]["message"]
 
 

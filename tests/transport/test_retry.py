@@ -50,7 +50,7 @@ def test_statuses_that_stay_are_not_retried(status: int) -> None:
         (errors.APITimeoutError("late", phase="first_token"), True),
         (errors.APITimeoutError("late", phase="idle"), True),
         (errors.APITimeoutError("late", phase="total"), False),
-        (errors.APIError("what"), False),
+        (errors.APIError("an error in a stream that does not say what it is"), True),
         (errors.APIResponseValidationError("html"), False),
         (errors.StreamProtocolError("garbage"), False),
         (errors.APIStatusError("no status"), False),
@@ -58,7 +58,7 @@ def test_statuses_that_stay_are_not_retried(status: int) -> None:
     ],
 )
 def test_errors_by_class(error: errors.APIError, retried: bool) -> None:  # noqa: FBT001 - a column of the table
-    """Lost connections and limits other than the total one are retried, wrong answers and used-up quotas are not."""
+    """Lost connections, errors that don't say what they are, and limits but the total one are retried, no others."""
     assert (delay(error) is not None) is retried
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from typing import Any
 
+import anyio
 import pytest
 from support.clock import VirtualLoop, run
 
@@ -244,6 +246,62 @@ async def test_limit_that_passed_between_waits_ends_the_next() -> None:
 
 
 @virtual
+async def test_total_that_passed_between_waits_leaves_one_for_what_is_there() -> None:
+    """After the total limit one wait may still bring what has arrived; the next raises, though it need not wait."""
+    timer = Timer(Timeout(total=5, idle=60))
+    timer.progress()
+    with timer:
+        await asyncio.sleep(1)
+    task = asyncio.current_task()
+    assert task is not None
+
+    await asyncio.sleep(10)
+    timer.resume()
+    with timer:
+        pass
+    timer.pause()
+    await asyncio.sleep(1)
+    timer.resume()
+    with pytest.raises(APITimeoutError) as caught, timer:
+        pass
+
+    assert caught.value.phase == "total"
+    assert task.cancelling() == 0
+    await asyncio.sleep(10)  # the alarm rings into nothing
+    assert task.cancelling() == 0
+
+
+@virtual
+async def test_limits_of_hours() -> None:
+    """Limits of hours hold to the second: each phase its own, over tokens that come once an hour, and the total."""
+    hour = 3600.0
+    timer = Timer(Timeout(first_token=3 * hour, idle=2 * hour, total=24 * hour))
+    began = now()
+    timer.enter("first_token")
+    with timer:
+        await asyncio.sleep(3 * hour - 1)
+    for _ in range(10):
+        timer.progress()
+        with timer:
+            await asyncio.sleep(1.5 * hour)
+    timer.progress()
+    with pytest.raises(APITimeoutError) as caught, timer:
+        await for_ever()
+    assert (caught.value.phase, now() - began) == ("idle", pytest.approx(20 * hour - 1))
+
+    timer.enter("first_token")
+    timer.progress()
+    for _ in range(3):
+        timer.progress()
+        with timer:
+            await asyncio.sleep(hour)
+    timer.progress()
+    with pytest.raises(APITimeoutError) as caught, timer:
+        await for_ever()
+    assert (caught.value.phase, now() - began) == ("total", pytest.approx(24 * hour))
+
+
+@virtual
 async def test_cancellation_from_outside_stays_one() -> None:
     """A cancelled task gets its `CancelledError`, and no limit has anything to do with it."""
     timer = Timer(Timeout(total=100))
@@ -328,14 +386,19 @@ async def test_limit_inside_an_earlier_cancellation() -> None:
 
 
 @pytest.mark.parametrize("limit", [3, 5])
-def test_time_out_of_the_callers_own(limit: float) -> None:
-    """The caller's `asyncio.timeout` around a wait stays the caller's, even when both limits pass together."""
+@pytest.mark.parametrize("own", [asyncio.timeout, anyio.fail_after])
+def test_time_out_of_the_callers_own(own: Callable[[float], Any], limit: float) -> None:
+    """The caller's own limit around a wait stays the caller's, even when both pass together."""
 
     async def main() -> None:
         timer = Timer(Timeout(total=5))
 
         async def wait() -> None:
-            async with asyncio.timeout(limit):
+            async with AsyncExitStack() as stack:
+                if own is asyncio.timeout:
+                    await stack.enter_async_context(own(limit))
+                else:
+                    stack.enter_context(own(limit))
                 with timer:
                     await for_ever()
 
