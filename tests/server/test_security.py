@@ -384,6 +384,36 @@ def test_heads_are_bounded():
     assert asyncio.run(scenario()) < 16 * 2**20  # what the sockets' buffers take, not all there is
 
 
+def test_heads_are_bounded_whatever_the_parser():
+    """Where the parser has no limit of its own, as httptools has none, the connection is broken off."""
+
+    class Endless(asyncio.Protocol):
+        """A parser that takes everything, and never sees a request in it."""
+
+        cycle = None
+
+        def connection_made(self, transport):
+            self.transport = transport
+
+    class Broken(asyncio.Transport):
+        """A connection that only breaks."""
+
+        aborted = False
+
+        def abort(self):
+            self.aborted = True
+
+    protocol = type("Protocol", (front._Patience, Endless), {"seconds": None})()
+    transport = Broken()
+    protocol.connection_made(transport)
+    for _ in range(16):
+        assert not transport.aborted
+        protocol.data_received(b"x" * 8192)
+    protocol.data_received(b"x")
+
+    assert transport.aborted
+
+
 def test_connections_are_bounded(monkeypatch):
     """Connections beyond the limit are told so with 503, and those before it go on."""
     monkeypatch.setattr(front, "_CONNECTIONS", 3)
