@@ -1,0 +1,1 @@
+"""What is fuzzed: readers of the package, each with what has to hold for it whatever it reads."""
