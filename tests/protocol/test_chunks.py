@@ -53,6 +53,28 @@ def texts(*data):
 # Chunks.
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [b"[DONE]", b"{", b'{"x": 1}', b'{"id": "\xff"}', b'{"object": "error"}', b"[" * 5000, b""],
+    ids=["the end", "no JSON", "a key of a vendor's", "no UTF-8", "an error", "too deep", "nothing"],
+)
+def test_plain_lines_are_decoded_as_one_by_one(odd):
+    """All chunks before a line that is none, or not of the schema, are those that single events give; the rest is left."""
+    lines = [json.dumps(content({"content": word})).encode() for word in ("a", "b")]
+    chunks = ChunkDecoder().decode_plain([*lines, odd, *lines])
+    assert chunks == decoded(*lines)
+
+
+def test_plain_lines_after_a_deviation():
+    """A stream that deviates is read one by one until a chunk keeps to the schema again."""
+    line = json.dumps(content({"content": "a"})).encode()
+    decoder = ChunkDecoder()
+    decoder.decode(event(content({"content": "a", "new": 1})))
+    assert decoder.decode_plain([line]) == []
+    decoder.decode(event(line))
+    assert decoder.decode_plain([line]) == decoded(line)
+
+
 def test_a_chunk_of_the_published_schema():
     """A chunk with every known field is decoded at once, and says what was sent."""
     decoder = ChunkDecoder()

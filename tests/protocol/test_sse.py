@@ -126,6 +126,35 @@ def test_any_stream_in_any_pieces(stream, seed):
     assert fed([stream])[1] == naive(stream)
 
 
+@given(stream=STREAMS)
+@example(stream=b"data: a\n\n\ndata: b\n\n")
+@example(stream=b'data: {"a":\n1}\n\ndata: b\n\n')
+@example(stream=b"data: a\n\ndata:b\n\n")
+def test_plain_data_is_that_of_the_events(stream):
+    """Where blocks count as plain, their data is what the reading of every line finds, and nothing else is in them."""
+    parser = EventParser()
+    blocks = parser.complete(stream)
+    lines = parser.plain(blocks)
+    if lines is not None:
+        assert parser.events(blocks) == [ServerSentEvent(line) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "lines"),
+    [
+        (b"data: a\n\ndata: \n\n", [b"a", b""]),
+        (b"data: a\n\n\ndata: b\n\n", None),
+        (b"data: a\nid: 1\n\n", None),
+        (b"data:a\n\n", None),
+        (b": a\n\ndata: a\n\n", None),
+        (b"", None),
+    ],
+)
+def test_what_is_plain(blocks, lines):
+    """Plain are events of one line, "data: " and what it says, with one blank line between them; nothing else is."""
+    assert EventParser().plain(blocks) == lines
+
+
 @given(stream=st.binary(max_size=300), seed=st.integers(0, 99))
 def test_any_bytes(stream, seed):
     """Bytes that are no event stream at all raise nothing, and cutting them makes no difference."""

@@ -127,6 +127,9 @@ def _run(todo: Iterator[Batch], arguments: argparse.Namespace, progress: Progres
     ends = None if arguments.seconds is None else time.monotonic() + arguments.seconds
 
     def note(done: Done) -> None:
+        for place in done.findings.keys() - tally.findings.keys():
+            finding, _ = done.findings[place]
+            _say(f"found, and told in full at the end: {finding.said}")
         tally.add(done)
         progress.say(sum(tally.inputs.values()), f"{len(tally.findings)} findings")
 

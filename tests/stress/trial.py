@@ -57,12 +57,12 @@ def _limit() -> Iterator[None]:
         raise _EndlessError(f"it takes more than {_PATIENCE:g} s")
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+    others = signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, *others)
 
 
 @contextmanager
