@@ -18,7 +18,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import aiohttp
@@ -316,6 +316,7 @@ def test_collected_in_another_thread(what: str) -> None:
 
         async def main() -> None:
             nonlocal client
+            asyncio.get_running_loop().slow_callback_duration = 10  # a busy machine is nothing to log
             if what == "stream":
                 held: Any = await begun(client)
             elif what == "response":
@@ -526,8 +527,17 @@ async def test_copies_of_a_client() -> None:
 # Signals, and what goes through everything.
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Have Ctrl-C interrupt: what a shell runs in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("use", ["plain", "stream", "backing off"])
 @pytest.mark.parametrize("kind", ["signal", "KeyboardInterrupt", "SystemExit"])
+@pytest.mark.usefixtures("ctrl_c")
 def test_interrupts(kind: str, use: str) -> None:
     """Ctrl-C, and what ends a program, end it: the server sees it, and nothing is said."""
 
