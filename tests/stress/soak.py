@@ -166,14 +166,14 @@ def _say(line: str) -> None:
 
 
 def _row(label: str, held: dict[str, Any]) -> str:
-    names = ("seconds", "rss", "descriptors", "tasks", "acquired", "objects")
+    names = ("seconds", "rss", "descriptors", "tasks", "acquired", "objects", "blocks")
     seconds, rss, *counts = (held[name] for name in names)
     return f"{label:>12}{seconds:9.1f}{rss / 2**20:10.1f}" + "".join(f"{count:12,}" for count in counts)
 
 
 def _report(figures: dict[str, Any]) -> None:
     _say(
-        f"{'streams':>12}{'seconds':>9}{'RSS MiB':>10}{'descriptors':>12}{'tasks':>12}{'connections':>12}{'objects':>12}"
+        f"{'streams':>12}{'seconds':>9}{'RSS MiB':>10}{'descriptors':>12}{'tasks':>12}{'connections':>12}{'objects':>12}{'blocks':>12}"
     )
     before, after = figures["at_rest"]
     _say(_row("at rest", before))

@@ -9,6 +9,7 @@ import asyncio
 import gc
 import os
 import statistics
+import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,6 +35,8 @@ class Sample:
         tasks: Of asyncio.
         acquired: Connections of the pool that are in use.
         objects: That the garbage collector knows.
+        blocks: Of memory that Python's own allocator has given out: all small objects, those the collector does not know
+            included. What is freed counts no more, which memory that the system counts may.
     """
 
     streams: int
@@ -43,6 +46,7 @@ class Sample:
     tasks: int
     acquired: int
     objects: int
+    blocks: int
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -58,11 +62,13 @@ class Bounds:
             what two runs of the same differ by.
         rest_rss: Bytes between the samples at rest: what was freed is given back in part only.
         rest_objects: Objects between the samples at rest: caches that fill up late.
+        rest_blocks: Likewise blocks.
     """
 
     rss: int = 12 * 2**20
     rest_rss: int = 24 * 2**20
     rest_objects: int = 2_000
+    rest_blocks: int = 5_000
 
 
 def sample(streams: int, began: float, client: Any = None) -> Sample:
@@ -72,7 +78,16 @@ def sample(streams: int, began: float, client: Any = None) -> Sample:
     descriptors = len(os.listdir("/proc/self/fd")) - 1  # noqa: PTH208 - the folder itself is one of them
     acquired = pool(client)[0] if client is not None else 0
     tasks = len(asyncio.all_tasks())
-    return Sample(streams, time.monotonic() - began, rss, descriptors, tasks, acquired, len(gc.get_objects()))
+    return Sample(
+        streams,
+        time.monotonic() - began,
+        rss,
+        descriptors,
+        tasks,
+        acquired,
+        len(gc.get_objects()),
+        sys.getallocatedblocks(),
+    )
 
 
 def slope(samples: list[Sample]) -> float:
@@ -99,10 +114,9 @@ def growth(under_load: list[Sample], before: Sample, after: Sample, bounds: Boun
             grown.append(f"memory under load grew by {(last - first) / 2**20:.1f} MiB")
     if after.rss - before.rss > bounds.rest_rss:
         grown.append(f"memory at rest grew by {(after.rss - before.rss) / 2**20:.1f} MiB")
-    if after.objects - before.objects > bounds.rest_objects:
-        grown.append(f"objects at rest grew from {before.objects:,} to {after.objects:,}")
-    for name in ("descriptors", "tasks", "acquired"):
+    most = {"objects": bounds.rest_objects, "blocks": bounds.rest_blocks, "descriptors": 0, "tasks": 0, "acquired": 0}
+    for name, more in most.items():
         had, has = getattr(before, name), getattr(after, name)
-        if has > had:
-            grown.append(f"{name} at rest grew from {had} to {has}")
+        if has > had + more:
+            grown.append(f"{name} at rest grew from {had:,} to {has:,}")
     return grown

@@ -140,7 +140,7 @@ def _check_readings(text: str, rng: Random) -> None:
         assert not once.whole, "it is no JSON, and whole"
     else:
         assert once.broken or (once.whole and same(once.value(), value)), "it has another value"
-    if once.whole:
+    if once.whole and len(text) < 4000:  # jiter takes no number of 4300 digits
         assert same(jiter.from_json(text.encode(), partial_mode=True), once.value()), "jiter reads another value"
     _check_growing(text, cut, rng)
 
@@ -185,24 +185,35 @@ def _check_drafts(kind: Any, text: str, rng: Random, whole: Any) -> None:
     """Drafts never fail; of a text that fits its type, and has no key twice, they grow until they are what it says."""
     output = OutputType.of(kind)
     seen = [*_drafts(output, [*text[:300], text[300:]] if rng.random() < 0.2 else pieces(text, rng, 30))]
-    if isinstance(whole, OutputParseError) or any(twice for *_, twice in seen):
+    assert all(same(drawn, twin) for drawn, twin in seen), "a draft changed after it was drawn"
+    if isinstance(whole, OutputParseError) or _has_twice(text):
         return
-    for drawn, twin, _ in seen:
-        assert same(drawn, twin), "a draft changed after it was drawn"
-    for (before, *_), (after, *_) in itertools.pairwise(seen):
+    for (before, _), (after, _) in itertools.pairwise(seen):
         assert grew(before, after), f"a draft took something back: {before!r:.100} {after!r:.100}"
     last = seen[-1][0]
     assert grew(last, whole), f"the last draft is not what the text says: {last!r:.200} {whole!r:.200}"
 
 
-def _drafts(output: OutputType[Any], cut: list[str]) -> Iterator[tuple[Any, Any, bool]]:
-    reader, memory = _Watching(), Memory()
+def _has_twice(text: str) -> bool:
+    """Whether an object in a JSON text has a key twice."""
+    found = False
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal found
+        found = found or len(dict(pairs)) < len(pairs)
+
+    json.loads(text.removeprefix("\ufeff"), object_pairs_hook=look, parse_int=str, strict=False)
+    return found
+
+
+def _drafts(output: OutputType[Any], cut: list[str]) -> Iterator[tuple[Any, Any]]:
+    reader, memory = PartialJSON(), Memory()
     for piece in cut:
         reader.feed(piece)
         value = output.unwrap(reader.value(monotonic=True))
         drawn = draft(output.type, value, memory)
         assert same(drawn, draft(output.type, value)), "with a memory the draft is another"
-        yield drawn, copy.deepcopy(drawn), reader.twice
+        yield drawn, copy.deepcopy(drawn)
 
 
 def grew(before: Any, after: Any) -> bool:
