@@ -79,6 +79,7 @@ class RawIterator:
         self._reader = reader
         reader.wants_bytes = True
         self._tail = b""  # of an event that has not ended
+        self._first = True  # nothing was handed out: what comes next begins the stream
         self._end: Exception | None = None  # how the stream ended, raised when all before it is handed out
 
     def __aiter__(self) -> Self:
@@ -113,7 +114,8 @@ class RawIterator:
         self._reader.size = 0
         end = max((match.end() for match in _EVENT_END.finditer(data)), default=0) if b"\r" in data else _end(data)
         data, self._tail = data[:end], data[end:]
-        return _sound(data, chunks) if self._reader.over else data
+        first, self._first = self._first, self._first and not data
+        return _sound(data, chunks, first=first) if self._reader.over else data
 
 
 def _end(data: bytes) -> int:
@@ -121,9 +123,11 @@ def _end(data: bytes) -> int:
     return data.rfind(b"\n\n") + 2 if b"\n\n" in data else 0
 
 
-def _sound(data: bytes, chunks: int) -> bytes:
+def _sound(data: bytes, chunks: int, *, first: bool) -> bytes:
     """The events of `data` up to and with `[DONE]`, or up to the first that is an error, or a chunk beyond so many."""
     parser, decoder = EventParser(), ChunkDecoder()
+    if not first:
+        parser.feed(b"\n")  # says nothing; but a byte order mark after it is none, as in the middle of the stream
     begin = 0
     for match in _EVENT_END.finditer(data):
         try:

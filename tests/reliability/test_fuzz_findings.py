@@ -98,3 +98,10 @@ async def test_a_byte_order_mark_in_two_reads(cut: int) -> None:
         await client(body[:cut], body[cut:]).chat.completions.create(**ASKED, stream=True)
     stream = await client(body[:cut], body[cut:3] + said("a")).chat.completions.create(**ASKED, stream=True)
     assert [one.text async for one in stream] == ["a", ""]
+
+
+async def test_raw_bytes_after_a_mark_in_the_middle() -> None:
+    """A byte order mark that does not begin the stream makes its line an unknown field, for `raw`'s last piece as well."""
+    pieces = [event(chunk("a")), b"\xef\xbb\xbfdata: {\n\n" + event(chunk("b", finish="stop")) + event("[DONE]")]
+    async with client(*pieces).chat.completions.create(**ASKED, stream=True) as stream:
+        assert b"".join([piece async for piece in stream.raw()]) == b"".join(pieces)
