@@ -51,6 +51,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _keeps_the_heap_small() -> Iterator[None]:
+    """Likewise what a module's tests leave for all that follow: reports, caches. After 7,000 tests it took 100 ms more."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     """Run tests marked `anyio` on asyncio, which aiohttp needs."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from threading import Lock
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,7 +19,7 @@ from openai_async.types.model import Model
 from .sendable import converted, copied, written
 from .text import whole_characters
 
-__all__ = ["decode", "dumps", "loads", "loads_leniently", "loads_strictly", "plain", "strict_decoder"]
+__all__ = ["decode", "dumps", "loads", "loads_leniently", "loads_strictly", "plain", "strict_decoder", "typed_decoder"]
 
 _M = TypeVar("_M", bound=Model)
 
@@ -27,9 +28,22 @@ _untyped = msgspec.json.Decoder()
 _TOO_DEEP = f"the JSON is nested too deeply, in more than {MAX_DEPTH} levels"
 
 
-@cache
-def _strict_decoder(cls: type[Any]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(cls)
+# msgspec 0.22 notes on a struct what it found out about it before all of it is there: another thread that decodes the same
+# type meanwhile, for the first time as well, ends the process with a segmentation fault.
+_finding_out = Lock()
+
+
+def typed_decoder(type: Any) -> msgspec.json.Decoder[Any]:
+    """Return a strict decoder of any type that msgspec knows. Whatever is decoded in any thread has its decoder of here.
+
+    Raises:
+        TypeError: msgspec does not know the type.
+    """
+    with _finding_out:
+        return msgspec.json.Decoder(type)
+
+
+_strict_decoder = cache(typed_decoder)
 
 
 def strict_decoder(cls: type[_M]) -> msgspec.json.Decoder[_M]:

@@ -150,7 +150,7 @@ class OutputType(Generic[T]):
     def _decoder(self) -> Callable[[str | bytes], Any]:
         if self.type in _ANY:
             return _plain_object if self.type is dict else _plain
-        return _pydantic_decoder(self.type) if holds_pydantic(self.type) else msgspec.json.Decoder(self.type).decode
+        return _pydantic_decoder(self.type) if holds_pydantic(self.type) else codec.typed_decoder(self.type).decode
 
     def __deepcopy__(self, memo: object) -> OutputType[T]:
         return self  # it never changes, and decoders can't be copied

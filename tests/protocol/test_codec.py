@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 import sys
 from collections import OrderedDict
 from enum import Enum, IntEnum, StrEnum
@@ -144,6 +145,36 @@ def test_decode_what_is_no_object(data, kind):
     """JSON that is no object is a ValueError that names what it is."""
     with pytest.raises(ValueError, match=f"expected a JSON object, got {kind}"):
         codec.decode(data, ChatCompletion)
+
+
+THREADS = """
+import sys, threading
+import msgspec
+from openai_async.protocol.codec import typed_decoder
+
+def new():
+    inner = msgspec.defstruct("Inner", [(f"i{n}", str | None, None) for n in range(30)])
+    return msgspec.defstruct("Outer", [(f"o{n}", list[inner] | None, None) for n in range(30)])
+
+def work(kind, barrier):
+    barrier.wait(10)
+    assert typed_decoder(kind).decode(b'{"o29": [{"i29": "x"}]}').o29[0].i29 == "x"
+
+sys.setswitchinterval(1e-6)
+for _ in range(150):
+    barrier, kind = threading.Barrier(4), new()
+    threads = [threading.Thread(target=work, args=(kind, barrier)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+
+
+def test_threads_that_need_the_same_decoder_at_once():
+    """Several threads may decode a type for the first time: msgspec alone would end the process, which is one of its own."""
+    done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_strict_decoders_are_made_once():

@@ -293,7 +293,7 @@ def test_closing_in_one_of_two_threads() -> None:
         async def main() -> None:
             async with await begun(client):
                 await asyncio.to_thread(lambda: asyncio.run(use_and_close()))
-                assert server.open == 1
+                await eventually(lambda: server.open == 1)
                 with pytest.raises(errors.OpenAIError, match="client is closed"):
                     await plain(client)
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Self, TypeVar
 
 import anyio
 import pytest
 from support.limiter import WatchingLimiter
-from support.rawserver import Handler, Peer, RawServer, answer, chunk, completion, event, hello, sse
+from support.rawserver import Handler, Peer, RawServer, answer, chunk, completion, deaf, event, hello, sse
 
 from openai_async import AsyncOpenAI, Timeout, errors
 
@@ -220,20 +219,6 @@ async def test_pool(kind: str) -> None:
         await asyncio.wait([first])
     assert phase(error) == "pool"
     assert len(server.requests) == 1
-
-
-@contextlib.contextmanager
-def deaf() -> Any:
-    """The address of a socket that listens and takes no connection, its queue being full."""
-    with contextlib.ExitStack() as sockets:
-        listening = sockets.enter_context(socket.socket())
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(0)
-        for _ in range(4):
-            filler = sockets.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listening.getsockname())
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
 
 
 @contextlib.asynccontextmanager

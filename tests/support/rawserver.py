@@ -27,6 +27,7 @@ __all__ = [
     "certificates",
     "chunk",
     "completion",
+    "deaf",
     "event",
     "free_port",
     "hello",
@@ -196,6 +197,20 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def deaf() -> Generator[str]:
+    """The address of a socket that listens and takes no connection, its queue being full."""
+    with contextlib.ExitStack() as sockets:
+        listening = sockets.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(4):
+            filler = sockets.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listening.getsockname())
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
 
 
 def certificates() -> tuple[ssl.SSLContext, ssl.SSLContext]:

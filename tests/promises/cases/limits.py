@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
-import socket
-from collections.abc import Iterator
 from typing import Any
 
-from support.rawserver import Handler, Peer, answer, chunk, event, hello, sse
+from support.rawserver import Handler, Peer, answer, chunk, deaf, event, hello, sse
 
 from promises.case import Case, Check
 from promises.checks import aborted, asked, ended, happened, lasts, noted, says, times_out
@@ -125,22 +122,8 @@ def _failed(seen: Seen) -> str | None:
 # Connections.
 
 
-@contextlib.contextmanager
-def _deaf() -> Iterator[str]:
-    """The address of a socket that listens and takes no connection, its queue being full."""
-    with contextlib.ExitStack() as sockets:
-        listening = sockets.enter_context(socket.socket())
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(0)
-        for _ in range(4):
-            filler = sockets.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listening.getsockname())
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
-
-
 async def _unconnected(user: User) -> None:
-    with _deaf() as url:
+    with deaf() as url:
         user.client(url=url)
         await stream(user)
 
