@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.metadata
 import inspect
@@ -102,3 +103,34 @@ def own(module: ModuleType) -> list[str]:
 def test_version() -> None:
     """The version that the package tells is the one that the distribution has."""
     assert importlib.metadata.version("openai-async-sdk") == openai_async.__version__
+
+
+def test_names_load_with_their_first_use() -> None:
+    """Importing the package loads none of its modules; a name brings what it needs, and no other client."""
+    code = (
+        "import sys, openai_async\n"
+        "print([m for m in sys.modules if m.startswith('openai_async.')])\n"
+        "openai_async.AsyncOpenAI\n"
+        "print(sorted(m for m in sys.modules if m in ('openai_async.api.azure', 'openai_async.api.runner', 'anyio')))\n"
+        "print(openai_async.errors.OpenAIError is openai_async.OpenAIError)\n"
+    )
+
+    assert python(code).splitlines() == ["['openai_async.version']", "[]", "True"]
+
+
+def test_names_are_listed_alike() -> None:
+    """What type checkers read at the top, what `__all__` says and what loads with its first use are the same names."""
+    tree = ast.parse(inspect.getsource(openai_async))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    read = {(node.module, name.name) for node in block.body if isinstance(node, ast.ImportFrom) for name in node.names}
+
+    assert read == {(home, name) for home, names in openai_async._HOMES.items() for name in names}
+    assert {name for _, name in read} | {"__version__"} == set(openai_async.__all__)
+
+
+def test_other_names_are_errors() -> None:
+    """A name that there is not is an `AttributeError`, and `dir` tells the names that there are."""
+    with pytest.raises(AttributeError, match="no attribute 'AsyncOpenAl'"):
+        _ = openai_async.AsyncOpenAl
+
+    assert set(openai_async.__all__) <= set(dir(openai_async))

@@ -139,6 +139,8 @@ def build_url(url: str, query: Mapping[str, Any]) -> str:
     Raises:
         TypeError, ValueError: A value can't be sent: what a JSON body takes, a query takes.
     """
+    if not query:
+        return url
     pairs = [pair for name, value in codec.plain(query).items() for pair in _pairs(name, value)]
     if not pairs:
         return url

@@ -136,6 +136,8 @@ def items_of(value: object, name: str, example: str) -> Iterable[Any]:
     Raises:
         TypeError: It is none; the message has the argument's name, and says what the items are.
     """
+    if type(value) is list:  # as nearly always: the rest takes 2 µs
+        return cast("list[Any]", value)  # type: ignore[redundant-cast]  # for pyright
     items: Any = value
     if not (isinstance(items, _NO_LISTS) or any(hasattr(items, name) for name in ("read", "model_dump"))):
         with suppress(TypeError):  # a numpy array of no dimensions says that it has items, and has not

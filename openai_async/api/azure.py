@@ -196,11 +196,13 @@ class AsyncAzureOpenAI(AsyncOpenAI):
             return join_url(self._endpoint, path)
         return super()._route(path, model)
 
-    async def _credentials(self) -> dict[str, str]:
-        """The headers that say who asks. Cancelling it cancels the function that gives the key or token."""
-        key = self._key
-        if callable(key):
-            key = await resolve_key(key, "azure_ad_token_provider" if self._is_token else "api_key")
+    async def _renewed_key(self) -> str:
+        """The key or token of the function that gives it. Cancelling it cancels that function."""
+        assert self._key is not None  # it is a function
+        return await resolve_key(self._key, "azure_ad_token_provider" if self._is_token else "api_key")
+
+    def _credentials(self, key: str) -> dict[str, str]:
+        """The headers that say who asks; none where the key is ""."""
         if not key:
             return {}
         if self._is_token:

@@ -149,34 +149,49 @@ class AsyncOpenAI(Configured, Verbs):
 
     async def _send(self, plan: Plan, accept: Callable[[Response, Timer], Awaitable[T]]) -> T:
         """Send what was planned; see `transport.exchange`."""
-        secrets: Iterable[str] = ()
         pending = plan.pending
         if self._key is None and set(pending) >= set(self._key_headers):
             raise OpenAIError(self._no_key)
+        renews = callable(self._key) and bool(pending)
+        secrets: Iterable[str] = ()
 
-        async def prepare(_attempts: int) -> Request:
+        async def renewed(_attempts: int) -> Request:
             nonlocal secrets
-            request = plan.request(await self._credentials() if pending else {})
+            request = plan.request(self._credentials(await self._renewed_key()))
             secrets = Secrets(request)
             return request
 
+        request: Request | None = None
+        if not renews:  # the same for all attempts
+            request = plan.request(self._known_credentials() if pending else {})
+            secrets = Secrets(request)
         answer = await exchange(
             self._transport.get(),
-            prepare,
+            request or renewed,
             accept,
             timeout=plan.timeout,
             max_retries=plan.max_retries,
-            renews=callable(self._key) and bool(pending),
+            renews=renews,
             pace=None if self._limiter is None else Pace(self._limiter, cost_of(plan.body), used_by),
         )
         opened: object = answer
-        if isinstance(opened, ChunkReader | ResponseHead):
-            opened.secrets = secrets  # it may yet fail, where nobody knows the request any more
+        if isinstance(opened, _FAIL_LATER):
+            opened.secrets = secrets
         return answer
 
-    async def _credentials(self) -> dict[str, str]:
-        """The headers that say who asks. Cancelling it cancels the function that gives the key."""
-        key = await resolve_key(self._key) if callable(self._key) else self._key
+    def _known_credentials(self) -> dict[str, str]:
+        """Those of a key that doesn't change, made once."""
+        if self._asks is None:
+            self._asks = self._credentials(self._key) if isinstance(self._key, str) else {}
+        return self._asks
+
+    async def _renewed_key(self) -> str:
+        """The key of the function that gives it. Cancelling it cancels that function."""
+        assert self._key is not None  # it is a function
+        return await resolve_key(self._key)
+
+    def _credentials(self, key: str) -> dict[str, str]:
+        """The headers that say who asks; none where the key is ""."""
         return {"authorization": header_value("authorization", Secret(f"Bearer {key}"))} if key else {}
 
     # Closing.
@@ -227,6 +242,10 @@ class AsyncBeta:
     def chat(self) -> AsyncChat:
         """The same as `client.chat`."""
         return self._client.chat
+
+
+# Answers that may yet fail, where nobody knows the request any more.
+_FAIL_LATER = (ChunkReader, ResponseHead)
 
 
 class _Shared:

@@ -84,6 +84,7 @@ class Configured:
         if key is None and self._admin_api_key is None and enforce_credentials:
             raise OpenAIError(self._no_key)
         self._key = None if key is None else checked_key(key)
+        self._asks: dict[str, str] | None = None
         self._organization = checked_header(
             setting(_text(organization, "organization"), "OPENAI_ORG_ID"), "organization"
         )
@@ -170,6 +171,7 @@ class Configured:
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin._key = self._key if given("api_key") is None else checked_key(changes["api_key"])
+        twin._asks = None
         twin._admin_api_key = _text(given("admin_api_key"), "admin_api_key") or self.admin_api_key
         twin._organization = checked_header(given("organization"), "organization") or self.organization
         twin._project = checked_header(given("project"), "project") or self.project

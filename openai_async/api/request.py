@@ -72,7 +72,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def pending(self) -> tuple[str, ...]:
         """Names of the headers that wait for a key."""
-        return tuple(name for name in KEY_HEADERS if self.headers.get(name) == KEY_PENDING)
+        headers = self.headers
+        return tuple([name for name in KEY_HEADERS if headers.get(name) == KEY_PENDING])
 
     def request(self, credentials: Mapping[str, str]) -> Request:
         """Return the request with its key.
@@ -80,10 +81,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         Args:
             credentials: Name of a header that may be pending to what goes there; those pending still are left out.
         """
-        headers = self.headers
-        if pending := self.pending:
-            headers = dict(headers)
-            for name in pending:
+        headers = dict(self.headers)
+        for name in KEY_HEADERS:
+            if headers.get(name) == KEY_PENDING:
                 del headers[name]
                 if name in credentials:
                     headers[name] = credentials[name]

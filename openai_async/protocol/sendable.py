@@ -128,6 +128,8 @@ def _sendable(value: object, level: int) -> object:
     kind = type(value)
     if kind is str or kind is bool or value is None:
         return value
+    if kind is float and isfinite(value):  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - it is one
+        return value
     if level > _MAX_LEVELS:
         raise _UnsendableError(ValueError, _ENDLESS)
     if is_object(value):
@@ -202,7 +204,7 @@ def _object_of(value: Mapping[Any, Any], level: int) -> Mapping[str, Any]:
             if not isinstance(key, str):
                 raise _UnsendableError(TypeError, f"a JSON object's keys are strings, not {_key_of(key)}")
             name, same = str.__str__(key), False
-        if type(item) is str:
+        if type(item) is str or item is None:
             out[name] = item
         elif isinstance(item, Omit):
             same = False

@@ -52,7 +52,7 @@ class Pace(NamedTuple):
 
 async def exchange(
     transport: Transport,
-    prepare: Callable[[int], Awaitable[Request]],
+    prepare: Request | Callable[[int], Awaitable[Request]],
     accept: Callable[[Response, Timer], Awaitable[_T]],
     *,
     timeout: Timeout,
@@ -66,7 +66,7 @@ async def exchange(
 
     Args:
         transport: What carries the request.
-        prepare: Called before each attempt with the number of attempts made; returns what to send.
+        prepare: What to send; or what gives it, called before each attempt with the number of attempts made.
         accept: Reads a response of status 2xx. What it raises as an `APIError` may be retried; it closes or releases
             the response, whatever happens.
         timeout: Limits in seconds; the total one spans attempts and the waits between them.
@@ -90,8 +90,11 @@ async def exchange(
         began = timer.begin_attempt()
         request: Request | None = None
         try:
-            with timer:
-                request = await prepare(len(attempts))
+            if isinstance(prepare, Request):
+                request = prepare
+            else:
+                with timer:
+                    request = await prepare(len(attempts))
             return await _attempt(transport, request, accept, timer, permitted)
         except APIError as error:
             if permitted is not None:
@@ -220,16 +223,16 @@ async def read_body(response: Response, timer: Timer, *, limit: int, whole: bool
         APITimeoutError: A limit passed.
     """
     pieces: list[bytes] = []
-    left = limit
+    left, size = limit, _size_of(response)
     try:
         while True:
             with timer:
                 data = await response.read()
-            if not data:
-                response.release()
-                return b"".join(pieces)
             pieces.append(data)
             left -= len(data)
+            if not data or limit - left == size:
+                response.release()
+                return b"".join(pieces)
             if left < 0:
                 if whole:
                     sample = pieces[0][:512].decode("utf-8", "replace")
@@ -244,3 +247,9 @@ async def read_body(response: Response, timer: Timer, *, limit: int, whole: bool
     except BaseException:
         response.close()
         raise
+
+
+def _size_of(response: Response) -> int | None:
+    """How long a body is when all of it is read, as its head says; None: it does not. Saves the read that brings b""."""
+    told = response.headers.get("content-length", "")
+    return int(told) if told.isdecimal() and "content-encoding" not in response.headers else None
