@@ -112,7 +112,7 @@ class AiohttpTransport:
         if self._uds is not None and request.url[:7].lower() != "http://":
             # aiohttp would send an https request in the clear.
             raise OpenAIError("A Unix socket (uds=...) speaks plain HTTP: base_url must begin with http://")
-        task = asyncio.current_task()
+        task = asyncio.current_task(timer.loop)
         assert task is not None  # a coroutine that awaits runs in a task
         cancelled = task.cancelling()
         timer.enter("first_token" if home is self._given else "pool")
