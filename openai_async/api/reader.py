@@ -148,6 +148,10 @@ class ChunkReader:
             self.reads = None
         self._watched = self.data is not None
 
+    def keep_data(self, waiting: Iterable[bytes]) -> None:
+        """Keep the JSON of each chunk, too; `waiting` is that of those in `chunks`."""
+        self.data, self._watched = deque(waiting), True
+
     async def drain(self) -> None:
         """Hand out everything up to the stream's end; cancels and raises as `more`, but for `StopAsyncIteration`."""
         while True:

@@ -22,7 +22,7 @@ from openai_async.types.parsed import ParsedChatCompletion
 
 from .reader import ChunkReader
 from .response import ResponseInfo, Timing
-from .views import BatchIterator, PartialIterator, RawIterator, TextIterator
+from .views import BatchIterator, PartialIterator, PayloadIterator, RawIterator, TextIterator
 
 __all__ = ["CastStream", "ChatStream", "EventStream", "cast_stream"]
 
@@ -77,6 +77,14 @@ class ChatStream(Generic[Item]):
     def batches(self) -> BatchIterator:
         """Return an iterator of lists of chunks, one list per socket read, none of them empty."""
         return BatchIterator(self._reader)
+
+    def payloads(self) -> PayloadIterator:
+        """Return an iterator of lists of the chunks' JSON as the server sent it, one list per socket read, none empty.
+
+        For who hands the answer on: nothing is encoded anew, and `snapshot`, `final` and what ends the stream are as
+        ever. Events that are no chunks (keep-alives, `[DONE]`) are left out.
+        """
+        return PayloadIterator(self._reader)
 
     def raw(self) -> RawIterator:
         """Return an iterator of the stream's bytes as they came, each piece one or more whole events.

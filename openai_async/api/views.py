@@ -1,4 +1,4 @@
-"""Other ways to look at a stream: its text, its chunks by socket read, its bytes, and the object that it writes.
+"""Other ways to look at a stream: its text, its chunks by read, their JSON, its bytes, and the object that it writes.
 
 A reader comes in, whose chunks these iterators take and add to its snapshot; pieces of text, lists of chunks, whole
 events as they came, or objects so far go out. Each of them ends and raises as the stream itself does.
@@ -7,6 +7,7 @@ events as they came, or objects so far go out. Each of them ends and raises as t
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any, Generic, Self, TypeVar
 
 from openai_async.errors import APIError, OpenAIError
@@ -20,7 +21,7 @@ from openai_async.types.chunk import ChatCompletionChunk
 
 from .reader import ChunkReader
 
-__all__ = ["BatchIterator", "PartialIterator", "RawIterator", "TextIterator"]
+__all__ = ["BatchIterator", "PartialIterator", "PayloadIterator", "RawIterator", "TextIterator"]
 
 T = TypeVar("T")
 
@@ -65,6 +66,47 @@ class BatchIterator:
         except APIError:
             pass  # the reader keeps it: it is raised by the next call, after the chunks before it
         return batch
+
+
+class PayloadIterator:
+    """The JSON of the chunks by socket read, as the server sent it; see `ChatStream.payloads`."""
+
+    def __init__(self, reader: ChunkReader) -> None:
+        self._reader = reader
+        if reader.data is None:
+            reader.keep_data(_waiting(reader))
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[bytes]:
+        """Return the JSON of the next read, of one chunk at least; raises and cancels as `ChatStream.__anext__` does."""
+        reader = self._reader
+        if not reader.chunks:
+            await reader.more()
+        reader.hand_out()
+        payloads = [reader.last_data]
+        try:
+            while reader.chunks:
+                reader.hand_out()
+                payloads.append(reader.last_data)
+        except APIError:
+            pass  # as in `BatchIterator`
+        return payloads
+
+
+def _waiting(reader: ChunkReader) -> list[bytes]:
+    """The JSON of the chunks that wait to be handed out: their bytes are held until the first one is.
+
+    After that it is written anew, with all that the chunks have.
+    """
+    if reader.reads is None:
+        return [chunk.to_json(indent=None).encode() for chunk in reader.chunks]
+    said: list[bytes] = []
+    events, decode = EventParser().feed(b"".join(reader.reads)), ChunkDecoder().decode
+    with suppress(APIError):  # its time comes when the chunks before it are handed out
+        said.extend(event.data for event in events if isinstance(decode(event), ChatCompletionChunk))
+    return said
 
 
 # The blank line that ends an event: two line ends, of which CRLF is one (HTML standard, section 9.2.6). Written out, since

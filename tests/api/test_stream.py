@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -434,6 +435,59 @@ def test_batches() -> None:
         assert [len(batch) for batch in batches] == [3, 2]
 
     run(main())
+
+
+def test_payloads() -> None:
+    """`payloads()` gives the JSON of the chunks as it came, by socket read, without what is no chunk."""
+
+    async def main() -> None:
+        odd = b'{ "choices":[{"delta" : {"content":"odd\\u0021", "vendor": 1.0}, "index":0}] }'
+        stream = await open_stream(
+            ROLE, HEL + b"data: " + odd + b"\n\n", b": ping\n\n", STOP[:20], STOP[20:] + USAGE, DONE
+        )
+        payloads = await drain(stream.payloads())
+
+        assert payloads == [[data_of(ROLE), data_of(HEL), odd], [data_of(STOP), data_of(USAGE)]]
+        completion = await stream.final()
+        assert (text(completion), completion.usage is not None) == ("Helodd!", True)
+
+    run(main())
+
+
+def test_payloads_from_the_middle() -> None:
+    """`payloads()` goes on where the chunks before it were taken otherwise, and loses nothing that it can't have as it came."""
+
+    async def main() -> None:
+        stream = await open_stream(ROLE, HEL + LO, STOP, DONE)
+        first = await anext(stream)
+        payloads = [json.loads(payload) for batch in await drain(stream.payloads()) for payload in batch]
+
+        assert first.choices[0].delta.role == "assistant"
+        assert [one["choices"][0]["delta"].get("content") for one in payloads] == ["Hel", "lo", None]
+        assert text(await stream.final()) == "Hello"
+
+    run(main())
+
+
+def test_payloads_before_an_error() -> None:
+    """What came before a stream broke is handed out, then the error is raised."""
+
+    async def main() -> None:
+        impossible = event({**chunk("x"), "choices": [{"index": 500, "delta": {"content": "x"}}]})
+        stream = await open_stream(HEL + LO + impossible)
+        payloads = stream.payloads()
+
+        assert await anext(payloads) == [data_of(HEL), data_of(LO)]
+        with pytest.raises(errors.StreamProtocolError) as caught:
+            await anext(payloads)
+        assert text(caught.value.partial) == "Hello"
+
+    run(main())
+
+
+def data_of(sent: bytes) -> bytes:
+    """The data of an event."""
+    return sent.removeprefix(b"data: ").rstrip(b"\n")
 
 
 def test_events() -> None:
