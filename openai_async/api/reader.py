@@ -11,13 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import islice
 
-from openai_async.errors import (
-    APIConnectionError,
-    APIError,
-    APITimeoutError,
-    IncompleteStreamError,
-    StreamStateError,
-)
+from openai_async.errors import APIConnectionError, APIError, APITimeoutError, IncompleteStreamError, StreamStateError
 from openai_async.protocol.chunks import ChunkDecoder, Done, has_payload
 from openai_async.protocol.snapshot import ChatCompletionAccumulator
 from openai_async.protocol.sse import MAX_EVENT_SIZE, EventParser, ServerSentEvent, encode

@@ -103,8 +103,9 @@ def _waiting(reader: ChunkReader) -> list[bytes]:
     if reader.reads is None:
         return [chunk.to_json(indent=None).encode() for chunk in reader.chunks]
     said: list[bytes] = []
-    events, decode = EventParser().feed(b"".join(reader.reads)), ChunkDecoder().decode
+    decode = ChunkDecoder().decode
     with suppress(APIError):  # its time comes when the chunks before it are handed out
+        events = EventParser().feed(b"".join(reader.reads))
         said.extend(event.data for event in events if isinstance(decode(event), ChatCompletionChunk))
     return said
 
