@@ -41,7 +41,7 @@ class Call(Coroutine[Any, Any, T_co], Generic[T_co]):
     def __init__(
         self, start: Callable[[], Coroutine[Any, Any, T_co]], *, name: str, sending: Sending[T_co] | None = None
     ) -> None:
-        self._start = start
+        self._start: Callable[[], Coroutine[Any, Any, T_co]] | None = start
         self._sending = sending
         self._name = name
         self.__name__: str = name  # a task's repr asks for this and the next
@@ -80,7 +80,11 @@ class Call(Coroutine[Any, Any, T_co], Generic[T_co]):
 
     def _begin(self) -> Coroutine[Any, Any, T_co]:
         if self._coroutine is None:
+            assert self._start is not None  # it is until here
             self._coroutine = self._start()
+            # What sends the request holds it from here on, and no longer than that: a prompt may be large, and this call
+            # is there for as long as its stream is.
+            self._start = self._sending = None
         elif self._awaited or inspect.getcoroutinestate(self._coroutine) == inspect.CORO_CLOSED:
             raise RuntimeError(f"{self._name}(...) was used already: a call is sent once; call the method again")
         return self._coroutine

@@ -53,6 +53,10 @@ class ChunkReader:
         secrets: Keys that no error may show.
     """
 
+    __slots__ = ("__weakref__", "_asked", "_body", "_closed", "_decoder", "_deviations", "_parser", "_reading", "_watched",
+                 "accumulator", "chunked", "chunks", "data", "done", "failure", "info", "last_data", "over", "payload",
+                 "reads", "secrets", "size", "timer", "wants_bytes")  # fmt: skip
+
     def __init__(
         self,
         response: Response,

@@ -57,6 +57,8 @@ class ChunkDecoder:
             words; None: nowhere yet. Such chunks are read by the lenient second pass, without loss.
     """
 
+    __slots__ = ("_halves", "_headers", "_refusals", "_strict", "deviation")
+
     def __init__(self, *, headers: Mapping[str, str] | None = None) -> None:
         self.deviation: str | None = None
         self._headers = headers or {}

@@ -55,8 +55,10 @@ class EventParser:
         retry: Reconnection time in milliseconds that the stream asked for last; None: it did not.
     """
 
+    __slots__ = ("_skip_lf", "_start", "_tail", "_tail_size", "failure", "last_event_id", "max_event_size", "retry")
+
     def __init__(self, *, max_event_size: int = MAX_EVENT_SIZE) -> None:
-        self.max_event_size = max_event_size
+        self.max_event_size: int = max_event_size
         self.failure: StreamProtocolError | None = None
         self.last_event_id: str | None = None
         self.retry: int | None = None

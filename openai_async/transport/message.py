@@ -7,6 +7,7 @@ this process (`transport.asgi`), a test's. Nothing here is tied to a network lib
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Protocol
 
 import msgspec
@@ -50,6 +51,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return [("method", self.method), ("url", self.url.partition("?")[0])]
 
 
+_lower = lru_cache(str.lower)  # the same few names again and again: one string each, not one per response
+
+
 def plain_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return headers with their names in lower case and repeated ones joined by a comma (RFC 9110, section 5.3).
 
@@ -57,7 +61,7 @@ def plain_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """
     plain: dict[str, str] = {}
     for name, sent in pairs:
-        key = name.lower()
+        key = _lower(name)
         value = sent if sent.isascii() else sent.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         plain[key] = f"{plain[key]}, {value}" if key in plain else value
     return plain

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import weakref
 from collections.abc import Coroutine
 from typing import Any
 
@@ -228,3 +229,19 @@ async def test_repr() -> None:
     assert repr(one) == "<Call thing.do not begun>"
     await one
     assert repr(one) == "<Call thing.do begun>"
+
+
+async def test_the_request_is_held_no_longer_than_its_sending() -> None:
+    """Once a call has its result, what sent the request is let go: a stream that is open does not hold its prompt."""
+
+    class Request:
+        async def result(self) -> str:
+            await asyncio.sleep(0)
+            return "stream"
+
+    request = Request()
+    gone = weakref.ref(request)
+    async with Call(request.result, name="thing.do", sending=request) as result:  # type: ignore[arg-type]
+        del request
+
+        assert (result, gone()) == ("stream", None)
