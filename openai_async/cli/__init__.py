@@ -1,1 +1,1 @@
-"""The command line: `openai-async chat` and `openai-async serve`. `program` is the whole, each command one module."""
+"""The command line: `openai-async chat`, `bulk`, `serve` and the rest. `program` is the whole, each command one module."""

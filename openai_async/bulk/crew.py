@@ -1,0 +1,210 @@
+"""`Crew`: the tasks behind a bulk run, from their first item to the last one's end.
+
+Items and a function come in; results go out as somebody takes them. The tasks belong to the crew and to no scope of the
+taker's: nothing is open across a `yield`, and `close` waits for every one of them. What is pulled and not yet taken is
+bounded, so that a slow taker slows the calls down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Generic, TypeVar
+
+from .result import Result
+from .source import END, Source
+
+__all__ = ["Crew"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_log = logging.getLogger("openai_async")
+
+# Seconds that cancelled calls have to end; who takes longer is left behind, and logged.
+_GRACE = 5.0
+# Items that are skipped in a row before other tasks get their turn.
+_SKIPS = 200
+
+
+class Crew(Generic[T, R]):
+    """The workers, each a task that makes one call after the other.
+
+    Args:
+        source: The items.
+        call: Makes the call for an item, given its place; None: there is nothing to be called or told.
+        limit: How many calls may be under way. As many results again may wait to be taken, in order or not.
+        ordered: Hand the results out in the order of the items.
+        fatal: Whether to pull no more items after a result.
+    """
+
+    def __init__(
+        self,
+        source: Source[T],
+        call: Callable[[int, T], Awaitable[Result[T, R] | None]],
+        *,
+        limit: int,
+        ordered: bool,
+        fatal: Callable[[Result[T, R]], bool],
+    ) -> None:
+        self._source = source
+        self._call = call
+        self._limit = limit
+        self._window = 2 * limit
+        self._fatal = fatal
+        self._held = 0  # items that were pulled, their results not yet taken
+        self._ready: deque[Result[T, R]] = deque()
+        self._early: dict[int, Result[T, R] | None] | None = {} if ordered else None
+        self._next = 0  # the place whose result goes out next, if ordered
+        self._workers: set[asyncio.Task[None]] = set()
+        self._helpers: set[asyncio.Task[None]] = set()
+        self._room: deque[asyncio.Future[None]] = deque()
+        self._takers: deque[asyncio.Future[None]] = deque()
+        self._failure: Exception | None = None
+        self._stopping = False
+        self._closed = False
+
+    def start(self, *helpers: Coroutine[Any, Any, None]) -> None:
+        """Begin, in the running loop.
+
+        Args:
+            helpers: Run beside the calls until the end; what one of them raises ends the run.
+        """
+        if self._source.needs_feeding:
+            self._help(self._source.feed())
+        for helper in helpers:
+            self._help(helper)
+        self._hire()
+
+    async def take(self) -> Result[T, R] | None:
+        """Wait for the next result; None: there are no more. Cancelling it loses no result.
+
+        Raises:
+            Exception: What ended the run: of the iterable, or of the journal. Results that are there come first.
+        """
+        while self._closed or not self._ready:
+            if self._closed:
+                return None
+            if self._failure is not None:
+                raise self._failure
+            if not self._workers:
+                return None
+            taker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._takers.append(taker)
+            await taker
+        return self.take_now()
+
+    def take_now(self) -> Result[T, R] | None:
+        """Return the next result, if there is one."""
+        if not self._ready or self._closed:
+            return None
+        self._let_go()
+        return self._ready.popleft()
+
+    async def close(self) -> None:
+        """Cancel every task and wait until it has ended, for five seconds at most."""
+        self._stopping = self._closed = True
+        tasks = self._workers | self._helpers
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=_GRACE)
+            if late:
+                _log.warning(
+                    "%d calls of a bulk run are still running %g s after they were cancelled", len(late), _GRACE
+                )
+        self._ready.clear()
+        self._wake_all(self._takers)
+
+    def _hire(self) -> None:
+        worker = asyncio.create_task(self._work())
+        self._workers.add(worker)
+        worker.add_done_callback(self._leave)
+
+    def _help(self, helper: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(helper)
+        self._helpers.add(task)
+        task.add_done_callback(self._helped)
+
+    async def _work(self) -> None:
+        skipped = 0
+        while not self._stopping:
+            if self._held >= self._window:
+                room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._room.append(room)
+                await room
+                continue
+            self._held += 1  # before the item is there, as others pull meanwhile
+            pulled = self._source.take_now() or await self._source.take()
+            if pulled is END:
+                self._stopping = True
+                self._wake_all(self._room)
+                return
+            if len(self._workers) < self._limit and not self._stopping:
+                self._hire()
+            place, item = pulled
+            result = await self._call(place, item)
+            self._deliver(place, result)
+            skipped = skipped + 1 if result is None else 0
+            if skipped == _SKIPS:
+                skipped = 0
+                await asyncio.sleep(0)
+
+    def _deliver(self, place: int, result: Result[T, R] | None) -> None:
+        if result is not None and self._fatal(result):
+            self._stopping = True
+        if self._early is None:
+            self._hand_out(result)
+            return
+        self._early[place] = result
+        while self._next in self._early:
+            self._hand_out(self._early.pop(self._next))
+            self._next += 1
+
+    def _hand_out(self, result: Result[T, R] | None) -> None:
+        if result is None:
+            self._let_go()
+            return
+        self._ready.append(result)
+        self._wake(self._takers)
+
+    def _let_go(self) -> None:
+        self._held -= 1
+        self._wake(self._room)
+
+    def _leave(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        self._note(worker)
+        if not self._workers:
+            self._wake_all(self._takers)
+
+    def _helped(self, helper: asyncio.Task[None]) -> None:
+        self._helpers.discard(helper)
+        self._note(helper)
+
+    def _note(self, task: asyncio.Task[None]) -> None:
+        """See what ended a task; what nobody expected ends the run."""
+        if task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, Exception):
+            self._stopping = True
+            self._failure = self._failure or error
+            self._wake_all(self._takers)
+            self._wake_all(self._room)
+
+    def _wake(self, waiting: deque[asyncio.Future[None]]) -> None:
+        """Wake the first who still waits."""
+        while waiting:
+            future = waiting.popleft()
+            if not future.done():
+                future.set_result(None)
+                return
+
+    def _wake_all(self, waiting: deque[asyncio.Future[None]]) -> None:
+        while waiting:
+            with contextlib.suppress(asyncio.InvalidStateError):
+                waiting.popleft().set_result(None)
