@@ -1,0 +1,203 @@
+"""The Redis backend when nothing breaks: many streams, readers anywhere, owners, how long things are kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from support.redisserver import RedisServer, installed
+
+from openai_async.relay.cursor import Cursor
+from openai_async.relay.errors import Held, StreamEnded, StreamExpired, TooManyStreams, UnknownStream
+from openai_async.relay.hub import RelayHub
+from openai_async.relay.log import End
+from openai_async.relay.redis import RedisBackend, RedisDownError, RedisRefusedError
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.sockets,
+    pytest.mark.skipif(not installed(), reason="redis-server is not installed"),
+]
+
+BOUND = 20.0  # seconds that nothing here may take
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One server for this module."""
+    folder: Path = tmp_path_factory.mktemp("redis")
+    with RedisServer(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: RedisServer) -> RedisServer:
+    """An empty one."""
+    running.run("FLUSHALL")
+    return running
+
+
+def hub(server: RedisServer, *, compress: Any = "none", **settings: Any) -> RelayHub:
+    """A process's hub."""
+    return RelayHub(
+        RedisBackend(server.url, compress=compress), **{"lease": 1, "beat": 0.3, "drain": 0, "takeover": 0, **settings}
+    )
+
+
+async def read(hub: RelayHub, stream_id: str, **how: Any) -> tuple[list[bytes], End | None]:
+    """A stream's frames, and its end."""
+    frames: list[bytes] = []
+    with anyio.fail_after(BOUND):
+        async with hub.subscribe(stream_id, **how) as subscription:
+            async for batch in subscription:
+                frames += batch.frames
+            return frames, subscription.end
+
+
+@pytest.mark.parametrize("compress", ["none", "zlib"])
+async def test_many_streams_are_read_elsewhere_while_they_are_written(server: RedisServer, compress: Any) -> None:
+    """Each in its order, whatever bytes it has; whoever joins in the middle has all of it, too."""
+    names = [f"s{number}" for number in range(30)] + ["with }brace{ and %", "sp ace", "ü"]
+    said = {name: [f'{{"{name}":\n{number}}}'.encode() for number in range(40)] for name in names}
+
+    async with hub(server, compress=compress) as writer, hub(server) as reader:
+
+        async def write(name: str) -> None:
+            async with writer.producer(name) as producer:
+                for frame in said[name]:
+                    producer.append(frame)
+                    await asyncio.sleep(0.005)
+
+        async with asyncio.TaskGroup() as group:
+            for name in names:
+                group.create_task(write(name))
+            await asyncio.sleep(0.1)
+            readers = {name: group.create_task(read(reader, name)) for name in names * 2}
+            readers |= {name + " again": group.create_task(read(reader, name)) for name in names}
+
+    for name, task in readers.items():
+        assert task.result() == (said[name.removesuffix(" again")], End("done"))
+
+
+async def test_a_reader_goes_on_from_its_cursor(server: RedisServer) -> None:
+    """In another process, and after the end."""
+    async with hub(server) as writer, hub(server) as reader:
+        async with writer.producer("s") as producer:
+            producer.extend([b"1", b"2", b"3"])
+
+        assert await read(reader, "s", after=Cursor(producer.epoch, 2)) == ([b"3"], End("done"))
+        assert await read(reader, "s", after=Cursor(producer.epoch, 3)) == ([], End("done"))
+        assert await reader.status("s") == await writer.status("s")
+
+
+async def test_an_upstreams_error_comes_with_its_object(server: RedisServer) -> None:
+    """As the readers in the producer's own process have it."""
+    async with hub(server) as writer, hub(server) as reader:
+
+        async def fail() -> None:
+            async with writer.producer("s") as producer:
+                producer.append(b"1")
+                raise ValueError("no")
+
+        with pytest.raises(ValueError, match="no"):
+            await fail()
+
+        frames, end = await read(reader, "s")
+        assert frames == [b"1"]
+    assert end is not None
+    assert end.status == "error"
+    assert end.error is not None
+
+
+async def test_another_owner_finds_nothing(server: RedisServer) -> None:
+    """Neither to read nor to stop; the owner is known to every process."""
+    async with hub(server) as writer, hub(server) as reader, writer.producer("s", owner="me") as producer:
+        producer.append(b"1")
+        for owner in (None, "you", ""):
+            with pytest.raises(UnknownStream):
+                await read(reader, "s", owner=owner)
+            with pytest.raises(UnknownStream):
+                await reader.stop("s", owner=owner)
+        assert (await reader.status("s", owner="me")).status == "live"
+        with pytest.raises(Held):
+            await reader.start(lambda: read, stream_id="s", owner="you")
+
+
+async def test_an_ended_stream_is_kept_for_a_while_and_then_remembered(server: RedisServer) -> None:
+    """Its readers are told that it is gone, and nobody begins it again; a stream that never was is another thing."""
+    async with hub(server, retain=0.3) as writer, hub(server) as reader:
+        async with writer.producer("s"):
+            pass
+        with pytest.raises(StreamEnded):
+            async with reader.producer("s"):
+                pass
+        with anyio.fail_after(BOUND):
+            while (await reader.status("s")).status != "expired":  # noqa: ASYNC110 - Redis tells nobody
+                await asyncio.sleep(0.05)
+
+        with pytest.raises(StreamExpired):
+            await read(reader, "s")
+        with pytest.raises(StreamExpired):
+            async with reader.producer("s"):
+                pass
+        with pytest.raises(UnknownStream):
+            await read(reader, "never")
+        with pytest.raises(UnknownStream):
+            await reader.stop("never")
+
+
+async def test_no_more_streams_are_written_than_may_be(server: RedisServer) -> None:
+    """By one process."""
+    async with hub(server, max_streams=1) as writer, writer.producer("a"):
+        with pytest.raises(TooManyStreams):
+            async with writer.producer("b"):
+                pass
+
+
+async def test_a_key_of_another_kind_disturbs_no_other_stream(server: RedisServer) -> None:
+    """What others wrote over a log ends that one, with an error; the other streams of the process go on."""
+    async with hub(server) as writer, hub(server) as reader:
+        async with writer.producer("a") as ours, writer.producer("b"):
+            ours.append(b"1")
+            await asyncio.sleep(0.1)
+            a, b = (asyncio.create_task(read(reader, name)) for name in "ab")
+            await asyncio.sleep(0.1)
+            server.run("SET", "oa:s:{b}", "text")
+            with anyio.fail_after(BOUND):
+                broken = await b
+            ours.append(b"2")
+            server.run("DEL", "oa:s:{b}")
+        assert await a == ([b"1", b"2"], End("done"))
+        assert broken[1] is not None
+        assert broken[1].status == "error"
+
+
+async def test_without_redis_what_needs_it_says_so(tmp_path: Path) -> None:
+    """At once, by an error of ours that a reader can be told; the backend itself begins and ends without it."""
+    gone = RedisServer(tmp_path)
+    backend = RedisBackend(gone.url.replace("127.0.0.1", ":s3cret@127.0.0.1"), timeout=1)
+    async with RelayHub(backend) as here:
+        for call in (here.status("s"), here.stop("s"), read(here, "s"), here.start(lambda: read)):
+            with anyio.fail_after(BOUND), pytest.raises(RedisDownError) as error:
+                await call
+            assert error.value.status_code == 503
+            assert "s3cret" not in repr(error.value) + repr(backend)
+
+
+async def test_a_redis_that_refuses_is_named(server: RedisServer) -> None:
+    """By the kind of its refusal, without what was sent."""
+    server.run("SET", "oa:s:{s}", "text")
+    async with hub(server) as here:
+        with pytest.raises(RedisRefusedError, match="WRONGTYPE"):
+            await here.start(lambda: read, stream_id="s")
+
+
+@pytest.mark.parametrize("wrong", [{"prefix": "a{b"}, {"compress": "lz4"}, {"ttl": 0}, {"timeout": -1}])
+def test_settings_that_make_no_sense_are_named(wrong: dict[str, Any]) -> None:
+    """Before anything is connected."""
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        RedisBackend("redis://127.0.0.1:1/0", **wrong)
