@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Any
 from .bodies import body
 from .child import FOOTER
 from .row import Client, Contestant, Row
+from .setting import Setting
 from .source import ROOT, Source
 
 __all__ = ["Figures", "Result", "play"]
@@ -49,6 +49,7 @@ class Result:
 
     Attributes:
         row: The row.
+        setting: What it ran on.
         units: Units of work in one run.
         figures: By contestant's name.
         source_cpu: CPU seconds a unit that the source took, all contestants together.
@@ -56,6 +57,7 @@ class Result:
     """
 
     row: Row
+    setting: Setting
     units: int
     figures: dict[str, Figures]
     source_cpu: float
@@ -71,7 +73,7 @@ class Result:
 
 
 def play(
-    row: Row, source: Source, *, units: int, repeat: int, with_uvloop: bool, progress: Callable[[str], None]
+    row: Row, source: Source, *, units: int, repeat: int, setting: Setting, progress: Callable[[str], None]
 ) -> Result:
     """Run a row.
 
@@ -80,7 +82,7 @@ def play(
         source: Where the bodies come from.
         units: Units of work in one run.
         repeat: Turns.
-        with_uvloop: Whether the contestants' event loop is uvloop's; scripts always have asyncio's.
+        setting: What the contestants run on; a script's event loop is always asyncio's.
         progress: Told what is being run.
 
     Raises:
@@ -90,20 +92,19 @@ def play(
     stream = body(row.model.format(units)).stream
     pace = source.pace(row.model.format(units)) / units if stream and units >= _WARM_UP else None
     if not isinstance(row.contestants[0], Client):
-        progress("once for the bytecode")
         for contestant in row.contestants:
-            _run(row, contestant, source, units=units, with_uvloop=False)
+            _run(row, contestant, source, units=units, setting=setting)
     source_cpu, rounds = source.cpu(), 0
     for turn in range(repeat):
         # Another one begins each time, and every other turn goes backwards.
         order = [*row.contestants[turn % len(row.contestants) :], *row.contestants[: turn % len(row.contestants)]]
         for contestant in order[:: -1 if turn % 2 else 1]:
             progress(f"{turn + 1}/{repeat} {contestant.name}")
-            outcome = _run(row, contestant, source, units=units, with_uvloop=with_uvloop)
+            outcome = _run(row, contestant, source, units=units, setting=setting)
             _note(figures[contestant.name], outcome, units)
             rounds += len(outcome["cpu"])
     source_cpu = (source.cpu() - source_cpu) / rounds / units
-    return Result(row=row, units=units, figures=figures, source_cpu=source_cpu, source_pace=pace)
+    return Result(row=row, setting=setting, units=units, figures=figures, source_cpu=source_cpu, source_pace=pace)
 
 
 def _note(figures: Figures, outcome: dict[str, Any], units: int) -> None:
@@ -114,7 +115,7 @@ def _note(figures: Figures, outcome: dict[str, Any], units: int) -> None:
         figures.modules = outcome["modules"]
 
 
-def _run(row: Row, contestant: Contestant, source: Source, *, units: int, with_uvloop: bool) -> dict[str, Any]:
+def _run(row: Row, contestant: Contestant, source: Source, *, units: int, setting: Setting) -> dict[str, Any]:
     """Run a contestant once, in a process of its own; what it measured."""
     if isinstance(contestant, Client):
         wanted = body(row.model.format(units))
@@ -128,7 +129,7 @@ def _run(row: Row, contestant: Contestant, source: Source, *, units: int, with_u
             "warm_up_model": row.model.format(warm_up),
             "warm_up": warm_up,
             "proof": wanted.size if contestant.proof == "bytes" else wanted.characters * (1 if wanted.stream else units),
-            "uvloop": with_uvloop,
+            "uvloop": setting.uvloop,
         })]  # fmt: skip
     else:
         command = ["-c", f"ORIGIN = {source.origin!r}\n{contestant.code}\n{FOOTER}"]
@@ -136,7 +137,7 @@ def _run(row: Row, contestant: Contestant, source: Source, *, units: int, with_u
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), environment.get("PYTHONPATH"))))
     began = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, *command], cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True, timeout=900
+        [setting.python, *command], cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True, timeout=900
     )
     took = time.perf_counter() - began
     outcome: dict[str, Any] = {"wall": [took], **json.loads(done.stdout.splitlines()[-1])}

@@ -1,39 +1,32 @@
 """Results as text: a table for the terminal, a page for the documentation.
 
-`Result`s come in, strings go out. Nothing here measures, and nothing is rounded before it is printed.
+`Result`s and `Outcome`s come in, strings go out. Nothing here measures.
 """
 
 from __future__ import annotations
 
 import os
 import platform
-import sys
-from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
+import shutil
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
+from . import matrix, sheet
+from .amounts import markdown, seconds, share, table
+from .contest import Outcome
 from .match import Figures, Result
-from .row import Goal
+from .row import Goal, Script
+from .setting import Setting
 
-__all__ = ["machine", "page", "progress", "table"]
-
-_PACKAGES = ("openai", "httpx2", "aiohttp", "msgspec", "orjson", "uvloop")
+__all__ = ["machine", "page", "text"]
 
 
-def machine(*, with_uvloop: bool) -> str:
+def machine(setting: Setting) -> str:
     """Return one line on what the figures were taken with."""
-    found: list[str] = []
-    for package in _PACKAGES:
-        try:
-            found.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            continue
-    loop = "uvloop" if with_uvloop else "asyncio"
-    return (
-        f"Python {platform.python_version()}, event loop of {loop}; {', '.join(found)}; "
-        f"{os.cpu_count()} cores ({_processor()}), {platform.system()}."
-    )
+    packages = ", ".join(f"{name} {version}" for name, version in setting.packages.items())
+    return f"{setting}; {packages}; {os.cpu_count()} cores ({_processor()}), {platform.system()}."
 
 
 def _processor() -> str:
@@ -44,48 +37,84 @@ def _processor() -> str:
     return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
 
 
-def table(result: Result) -> str:
+def text(result: Result | Outcome, setting: Setting) -> str:
     """Return a row's table for a terminal."""
-    lines = [_title(result)]
-    cells = _cells(result)
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    for row in cells:
-        padded = (text.ljust(width) if column == 0 else text.rjust(width)
-                  for column, (text, width) in enumerate(zip(row, widths, strict=True)))  # fmt: skip
-        lines.append("  " + "  ".join(padded).rstrip())
-    lines.extend(f"  {sentence}" for sentence in _sentences(result))
-    return "\n".join(lines)
+    if isinstance(result, Outcome):
+        title, *rest = sheet.sheet(result).splitlines()
+        figures = len(result.series.cases) + 1
+        return "\n".join((f"{title} [{setting}]", *rest[:figures], *map(_wrapped, rest[figures:])))
+    title = f"{_title(result)} [{_setting(result)}]"
+    return "\n".join((title, *table(_cells(result)), *map(_wrapped, _sentences(result))))
 
 
-def page(results: list[Result], *, with_uvloop: bool) -> str:
-    """Return the documentation's page, in Markdown."""
-    parts = [_PAGE_HEAD.format(machine=machine(with_uvloop=with_uvloop))]
-    for result in results:
-        parts.append(f"## {_title(result)}\n")
-        head, *cells = _cells(result)
-        parts.append(f"| {' | '.join(head)} |\n|---|{'--:|' * (len(head) - 1)}")
-        parts.extend(f"| {' | '.join(row)} |" for row in cells)
-        parts.append("")
-        parts.extend(f"- {sentence}" for sentence in _sentences(result))
-        parts.append("")
+def _wrapped(sentence: str) -> str:
+    width = max(60, min(shutil.get_terminal_size((118, 24)).columns, 118))
+    return textwrap.fill(sentence.strip(), width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+
+
+def page(
+    results: Sequence[tuple[Result | Outcome, Setting]],
+    setting: Setting,
+    plots: Mapping[str, Sequence[str]],
+    lines: list[matrix.Line],
+) -> str:
+    """Return the documentation's page, in Markdown.
+
+    Args:
+        results: Of all rows, each with what it ran on.
+        setting: What the most of them ran on, whose pictures there are.
+        plots: Paths of each row's pictures, from the page, by the row's name.
+        lines: The matrix.
+    """
+    parts = [_PAGE_HEAD.format(machine=machine(setting))]
+    for result, on in results:
+        name = result.row.name if isinstance(result, Result) else result.series.name
+        parts += _section(result, on, plots.get(name, ()) if on == setting else ())
+    if lines:
+        parts += (
+            f"## {matrix.TITLE}\n",
+            *markdown(matrix.cells(lines)),
+            "",
+            *(f"- {note}" for note in matrix.NOTES),
+            "",
+        )
     return "\n".join(parts)
+
+
+def _section(result: Result | Outcome, setting: Setting, plots: Sequence[str]) -> Iterator[str]:
+    pictures = [f"![{Path(path).stem}: the first column of the table]({path})\n" for path in plots]
+    if isinstance(result, Outcome):
+        title, _, rest = sheet.section(result).partition("\n\n")
+        yield from (title, "", f"{setting}.", "", *pictures, rest)
+        return
+    yield from (f"## {_title(result)}", "", f"{_setting(result)}.", "", *pictures, *markdown(_cells(result)), "")
+    yield from (f"- {sentence}" for sentence in _sentences(result))
+    yield ""
 
 
 _PAGE_HEAD = """# Performance
 
 What the client costs beside its rivals: the same bytes, the same machine, the same run. This page is written by
 `python -m benchmarks --write` (`pip install -r benchmarks/requirements.txt` first); `python -m benchmarks burst` runs
-one row, `--quick` takes a minute.
+one row, `--quick` takes some minutes for all of them.
 
 The server is a process of its own that writes prepared bytes. Contestants run in turns, each run in a fresh process
 after a warm-up. The figure is the CPU time of that process, kernel included, a unit; the median of the runs, with the
 smallest and the largest. Wall time stands beside it: on one connection it hides what the next connection would have to
-wait for. *Times* is a rival's CPU time divided by ours, taken turn by turn, the median of that.
+wait for. *Times* is a rival's CPU time divided by ours, taken turn by turn, the median of that. The pictures' axes are
+logarithmic.
 
 {machine}
 """
 
+_WAITING = 2  # times the source's own pace: who is faster than that may be waiting for it
 _HEAD = ("", "CPU", "from … to", "wall", "peak memory", "modules", "times ours")
+
+
+def _setting(result: Result) -> str:
+    # A script starts an event loop of its own.
+    scripts = isinstance(result.row.contestants[0], Script)
+    return str(Setting(python=result.setting.python) if scripts else result.setting)
 
 
 def _title(result: Result) -> str:
@@ -107,9 +136,9 @@ def _cells(result: Result) -> list[tuple[str, ...]]:
 
 def _figures(figures: Figures) -> tuple[str, ...]:
     return (
-        _seconds(median(figures.cpu)),
-        f"{_seconds(min(figures.cpu))} … {_seconds(max(figures.cpu))}",
-        _seconds(median(figures.wall)),
+        seconds(median(figures.cpu)),
+        f"{seconds(min(figures.cpu))} … {seconds(max(figures.cpu))}" if len(figures.cpu) > 1 else "",
+        seconds(median(figures.wall)),
         f"{median(figures.memory) / 2**20:.1f} MiB" if figures.memory else "",
         "" if figures.modules is None else f"{figures.modules:,}",
     )
@@ -118,17 +147,29 @@ def _figures(figures: Figures) -> tuple[str, ...]:
 def _sentences(result: Result) -> Iterator[str]:
     row = result.row
     if result.source_pace is not None:
-        fastest = min(median(figures.wall) for figures in result.figures.values())
-        yield (
-            f"The source took {_seconds(result.source_cpu)} of CPU a {row.unit}; to a reader that does nothing it "
-            f"delivers one every {_seconds(result.source_pace)}, {fastest / result.source_pace:.2g} times the pace of "
-            "the fastest contestant."
-        )
+        yield from _source(result, result.source_pace)
     elif row.unit == "request":
-        yield f"The source took {_seconds(result.source_cpu)} of CPU a {row.unit}."
+        yield f"The source took {seconds(result.source_cpu)} of CPU a {row.unit}."
     yield from row.notes
     for goal in row.goals if result.units == row.units else ():  # a goal is set for the work in full
         yield from _judgements(goal, result)
+
+
+def _source(result: Result, pace: float) -> Iterator[str]:
+    """How far the source is from being what is waited for."""
+    faster = {name: median(figures.wall) / pace for name, figures in result.figures.items()}
+    waiting = [name for name, times in faster.items() if times < _WAITING]
+    fastest = min((name for name in faster if name not in waiting), key=faster.__getitem__, default=None)
+    unit = result.row.unit
+    said = (
+        f"The source took {seconds(result.source_cpu)} of CPU a {unit}; to a reader that does nothing it delivers one "
+        f"every {seconds(pace)}"
+    )
+    if fastest:
+        said += f", {faster[fastest]:.2g} times the pace of the fastest contestant ({fastest})"
+    if waiting:
+        said += f"; it is what {' and '.join(waiting)} waits for"
+    yield f"{said}."
 
 
 def _judgements(goal: Goal, result: Result) -> Iterator[str]:
@@ -139,26 +180,6 @@ def _judgements(goal: Goal, result: Result) -> Iterator[str]:
         got = median(ratios)
         verdict = "reached" if got <= limit else "missed"
         yield (
-            f"Goal {verdict}: {what} of {goal.ours} {_share(got)} of {goal.rival}'s "
-            f"({_share(min(ratios))} … {_share(max(ratios))}); wanted {_share(limit)} or less."
+            f"Goal {verdict}: {what} of {goal.ours} {share(got)} of {goal.rival}'s "
+            f"({share(min(ratios))} … {share(max(ratios))}); wanted {share(limit)} or less."
         )
-
-
-def _share(ratio: float) -> str:
-    return f"1/{1 / ratio:.3g}" if ratio < 0.2 else f"{ratio:.3g}×"  # noqa: RUF001 - a multiplication sign
-
-
-def _seconds(value: float) -> str:
-    if value >= 1:
-        return f"{value:.2f} s"
-    if value >= 1e-3:
-        return f"{value * 1e3:.3g} ms"
-    return f"{value * 1e6:.3g} µs"
-
-
-def progress(row: str, text: str) -> None:
-    """Show what is under way, on a terminal in one line that rewrites itself; two empty strings clear it."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{row} {text}".rstrip(" "), end="", file=sys.stderr, flush=True)
-    elif text:
-        print(row, text, file=sys.stderr, flush=True)

@@ -29,6 +29,8 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _MODEL = re.compile(rb'"model": *"([^"]+)"')
 # Larger than a socket's buffer: the kernel is kept full with one call per wake-up.
 _SLICE = 512 * 1024
+# Bytes at a request's beginning and at its end among which its model is: a large one is not kept, nor searched.
+_MARGIN = 4 * 1024
 
 _STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n"
@@ -45,7 +47,9 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport
-        self._received = b""
+        self._head = b""  # as much of it as has come; whole as soon as `_missing` counts
+        self._missing = 0  # bytes of the request's body
+        self._first = self._last = b""  # those of the body: what lies between is only counted
         self._left = memoryview(b"")
         self._paused = False
 
@@ -54,13 +58,20 @@ class _Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=_SLICE)
 
     def data_received(self, data: bytes) -> None:
-        self._received += data
-        head, end, rest = self._received.partition(b"\r\n\r\n")
-        length = _LENGTH.search(head)
-        if not end or len(rest) < int(length[1] if length else 0):
-            return
-        self._received = b""
-        self._answer(head, rest)
+        if not self._missing:
+            self._head, end, data = (self._head + data).partition(b"\r\n\r\n")
+            if not end:
+                return
+            length = _LENGTH.search(self._head)
+            self._missing = int(length[1]) if length else 0
+            self._first = self._last = b""
+        self._missing -= len(data)
+        if len(self._first) < _MARGIN:
+            self._first += data[:_MARGIN]
+        self._last = data[-_MARGIN:] if len(data) >= _MARGIN else self._last[-_MARGIN:] + data
+        if self._missing <= 0:
+            head, self._head, self._missing = self._head, b"", 0
+            self._answer(head, self._first + b" " + self._last)
 
     def _answer(self, head: bytes, request: bytes) -> None:
         if head.startswith(b"GET /cpu "):
@@ -73,8 +84,9 @@ class _Connection(asyncio.Protocol):
         if not wanted.stream:
             self._transport.write(_PLAIN_HEAD % wanted.size + wanted.data)
             return
-        self._transport.write(_STREAM_HEAD)
-        self._left = memoryview(wanted.data)
+        # Together, so that nobody is woken for the head alone.
+        self._transport.write(_STREAM_HEAD + wanted.data[:_MARGIN])
+        self._left = memoryview(wanted.data)[_MARGIN:]
         self._write_on()
 
     def _write_on(self) -> None:
@@ -95,7 +107,7 @@ class _Connection(asyncio.Protocol):
 
 
 async def _serve() -> None:
-    server = await asyncio.get_running_loop().create_server(_Connection, "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(_Connection, "127.0.0.1", 0, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)
     # The parent holds the other end of stdin: when it goes, however it goes, so does this.
     await asyncio.to_thread(sys.stdin.read)

@@ -1,11 +1,29 @@
-"""One file a row; this one lists them."""
+"""One file a row; this one lists them, in the order of the page."""
 
 from __future__ import annotations
 
 from benchmarks.row import Row
+from benchmarks.series import Series
 
-from . import accumulate, burst, cold, imports, logprobs, plain
+from . import accumulate, bulk, burst, cold, growth, imports, logprobs, memory, paced, plain, requests, stall, toolcalls
 
-__all__ = ["ROWS"]
+__all__ = ["ALL", "ROWS", "SERIES"]
 
-ROWS: dict[str, Row] = {module.ROW.name: module.ROW for module in (burst, accumulate, logprobs, plain, cold, imports)}
+_ALL: tuple[Row | Series, ...] = (
+    burst.ROW,
+    accumulate.ROW,
+    logprobs.ROW,
+    toolcalls.ROW,
+    paced.ROW,
+    memory.ROW,
+    growth.ROW,
+    stall.ROW,
+    plain.ROW,
+    requests.ROW,
+    bulk.ROW,
+    cold.ROW,
+    imports.ROW,
+)
+ALL: dict[str, Row | Series] = {row.name: row for row in _ALL}
+ROWS: dict[str, Row] = {row.name: row for row in _ALL if isinstance(row, Row)}
+SERIES: dict[str, Series] = {row.name: row for row in _ALL if isinstance(row, Series)}

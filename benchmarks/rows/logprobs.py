@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from benchmarks.clients import MESSAGES, official_client, our_client
 from benchmarks.row import Client, Goal, Row, Work
-
-from .burst import MESSAGES, official_client, our_client
 
 __all__ = ["ROW"]
 

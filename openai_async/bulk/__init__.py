@@ -3,6 +3,7 @@
 from .calling import Outcomes
 from .entry import Damage, Entry
 from .journal import Journal
+from .limiter import PacedLimiter
 from .linefile import JournalError
 from .map import BulkRun, amap
 from .progress import Progress
@@ -16,6 +17,7 @@ __all__ = [
     "Journal",
     "JournalError",
     "Outcomes",
+    "PacedLimiter",
     "Progress",
     "Result",
     "TokenUsage",

@@ -14,6 +14,8 @@ from typing import Any, TypedDict, Unpack
 
 import click
 
+from openai_async.bulk import PacedLimiter
+
 from .bulkrequests import Census, Requests
 from .bulkresults import ResultsFile
 from .bulkrun import BulkJob
@@ -55,6 +57,7 @@ class _Options(TypedDict):
     max_errors: int | None
     max_retries: int
     timeout: float | None
+    share: float
     retry_failed: bool
     dry_run: bool
     quiet: bool
@@ -96,6 +99,14 @@ class _Options(TypedDict):
 )
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Limit of each request."
+)
+@click.option(
+    "--share",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    default=1.0,
+    show_default=True,
+    metavar="NUMBER",
+    help="The part of the server's rate limits that this run may use; 0.25 for each of four.",
 )
 @click.option("--retry-failed", is_flag=True, help="Send the requests again whose result is an error.")
 @click.option("--dry-run", is_flag=True, help="Check REQUESTS, and estimate the tokens; send nothing.")
@@ -146,7 +157,7 @@ def _run(job: BulkJob, place: Place, options: _Options, total: int) -> str | Non
     with asyncio.Runner() as runner:
         client = place.client(timeout=options["timeout"], max_retries=options["max_retries"])
         try:
-            return runner.run(job.run(client, None))
+            return runner.run(job.run(client, PacedLimiter(share=options["share"])))
         except KeyboardInterrupt:
             done = f"{job.stats.finished:,} of {total:,} requests"
             raise StoppedError(f"stopped after {done}; the same command goes on from there") from None
