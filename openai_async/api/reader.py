@@ -67,7 +67,7 @@ class ChunkReader:
         keep_data: bool = False,
     ) -> None:
         self.info: ResponseInfo = ResponseInfo.of(response, timer)
-        self.timer = timer
+        self.timer: Timer = timer
         self.accumulator: ChatCompletionAccumulator = ChatCompletionAccumulator()
         self.chunks: deque[ChatCompletionChunk] = deque()
         self.data: deque[bytes] | None = deque() if keep_data else None

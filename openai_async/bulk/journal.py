@@ -70,7 +70,7 @@ class Journal:
 
     def __init__(self, path: str | os.PathLike[str], *, fsync: FsyncPolicy = 1.0, retry_failed: bool = False) -> None:
         self.sync_interval: float | None = seconds_between(fsync)
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self.damaged: list[Damage] = []
         self._fsync: FsyncPolicy = fsync
         self._retry_failed = retry_failed

@@ -65,7 +65,7 @@ class LineFile:
         self._never = fsync == "never"
         self._guard = Lock()  # a thread may be in fsync while the loop closes the file
         self._dirty = False
-        self.torn = 0
+        self.torn: int = 0
         try:
             if exclusive:
                 with path.open("xb"):

@@ -34,10 +34,10 @@ class Grant:
     __slots__ = ("at", "requests_before", "tokens", "tokens_before")
 
     def __init__(self, tokens: int, at: float, requests_before: float, tokens_before: float) -> None:
-        self.tokens = tokens
-        self.at = at
-        self.requests_before = requests_before
-        self.tokens_before = tokens_before
+        self.tokens: int = tokens
+        self.at: float = at
+        self.requests_before: float = requests_before
+        self.tokens_before: float = tokens_before
 
 
 class Pace:

@@ -90,8 +90,8 @@ class ResultsFile:
 
     def __init__(self, path: Path, *, retry_failed: bool) -> None:
         self.path = path
-        self.answered = 0
-        self.failed = 0
+        self.answered: int = 0
+        self.failed: int = 0
         self.damaged: list[int] = []
         self._retry_failed = retry_failed
         self._lines = 0
@@ -100,7 +100,7 @@ class ResultsFile:
             self._file = LineFile(path, fsync=self.sync_interval or "never", accept=self._accept, whole=self._whole)
         except BlockingIOError as error:
             raise click.ClickException(f"Another process writes its results to {path}.") from error
-        self.torn = self._file.torn
+        self.torn: int = self._file.torn
 
     @staticmethod
     def key_of(request: BulkRequest) -> str:

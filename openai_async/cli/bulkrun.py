@@ -50,7 +50,7 @@ class BulkJob:
         max_errors: int | None,
         quiet: bool,
     ) -> None:
-        self.stats = BulkStats(total=total)
+        self.stats: BulkStats = BulkStats(total=total)
         self._requests = requests
         self._total = total
         self._results = results

@@ -144,8 +144,8 @@ class SubscriptionResponse(Response):
         self._body = body
         self._stream = stream
         self.background: BackgroundTask | None = None  # FastAPI puts its tasks here
-        self.status_code = stream.status_code
-        self.raw_headers = stream.raw_headers
+        self.status_code: int = stream.status_code
+        self.raw_headers: list[tuple[bytes, bytes]] = stream.raw_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
@@ -177,8 +177,8 @@ class DirectResponse(Response):
         self._stream = stream
         self._hold = hold
         self.background: BackgroundTask | None = None  # FastAPI puts its tasks here
-        self.status_code = stream.status_code
-        self.raw_headers = stream.raw_headers
+        self.status_code: int = stream.status_code
+        self.raw_headers: list[tuple[bytes, bytes]] = stream.raw_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the request to the model's server, and the response to the browser."""

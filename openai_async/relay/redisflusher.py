@@ -76,11 +76,11 @@ class Replication:
         self.token = token
         self.epoch = epoch
         self.owner = owner
-        self.done = asyncio.Event()
+        self.done: asyncio.Event = asyncio.Event()
         self._acked = 0
         self._sent = 0
         self._end: tuple[str, bytes] | None = None
-        self.renewed = 0.0
+        self.renewed: float = 0.0
 
     def finish(self, status: str, error: dict[str, Any] | None) -> None:
         """Note the end, to be written behind all frames."""

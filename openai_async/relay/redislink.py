@@ -81,7 +81,9 @@ class Server:
             settings.pop(name, None)
         self._make: Any = pool.connection_class
         self._settings = settings
-        self.name = str(settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}")
+        self.name: str = str(
+            settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
+        )
 
     def connection(self) -> _Connection:
         """Return a new one, not connected, whose replies are bytes as they came.
@@ -135,9 +137,9 @@ class Link:
         self._connection: _Connection | None = None
         self._lock = asyncio.Lock()
         self._pause = 0.0
-        self.connected = 0
-        self.since = 0.0
-        self.client_id = 0
+        self.connected: int = 0
+        self.since: float = 0.0
+        self.client_id: int = 0
 
     async def run(self, commands: Sequence[Command], *, patience: float = 0.0) -> list[Any]:
         """Send commands in one write, and return their replies.

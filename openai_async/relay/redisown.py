@@ -29,7 +29,7 @@ class OwnStream:
     def __init__(self, producer: Producer, owner: str | None, keys: tuple[str, str, str], let_go: _LetGo) -> None:
         self.producer = producer
         self.owner = owner
-        self.replication = Replication(self, keys, producer.token, producer.epoch, written_owner(owner))
+        self.replication: Replication = Replication(self, keys, producer.token, producer.epoch, written_owner(owner))
         self._let_go: Callable[..., None] = let_go
 
     @property

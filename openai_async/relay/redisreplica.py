@@ -41,7 +41,7 @@ class Replica:
     def __init__(self, keys: tuple[str, str, str], log: MemoryLog, position: bytes) -> None:
         self.keys = keys
         self.log = log
-        self.position = position
+        self.position: bytes = position
         self.readers = 0
 
     @property

@@ -1,0 +1,128 @@
+"""A chat whose answers survive a reload: FastAPI in front, `openai_async.relay` behind.
+
+    python docs/examples/chat/app.py            # http://127.0.0.1:8000
+
+With `OPENAI_API_KEY` set it asks that API (`OPENAI_BASE_URL`, `--model`); without, the embedded server, offline.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI, Header, HTTPException, Response, WebSocket
+from fastapi.responses import FileResponse
+from openai_async import AsyncOpenAI
+from openai_async.relay.hub import RelayHub
+from openai_async.relay.starlette import follow_websocket, sse_response
+from openai_async.server import serve
+
+PAGE = Path(__file__).with_name("index.html")
+
+TEXT = (
+    "There is no model behind this page, only a server that writes slowly, so that you can see an answer come. "
+    "Reload the page now: it asks for the rest, from the last piece that it has. Open the same address in a second "
+    "tab: both show the same words at the same time. Press Stop in one of them, and it stops in both. "
+    "The switch above chooses how the words travel, as server-sent events or over a WebSocket. "
+)
+
+
+async def slow(request: dict):
+    """Answer word by word, as a model of some 12 words a second would."""
+    for word in f"You said: “{request['messages'][-1]['content']}”. {TEXT}".split(" "):
+        await asyncio.sleep(0.08)
+        yield word + " "
+
+
+class Chats:
+    """Conversations, in memory: their messages, and for each answer the id of its stream."""
+
+    def __init__(self, hub: RelayHub, client: AsyncOpenAI, model: str) -> None:
+        self.hub, self.client, self.model = hub, client, model
+        self.kept: dict[str, list[dict]] = {}
+
+    async def ask(self, chat: str, text: str) -> str:
+        """Begin an answer, and return the id of its stream."""
+        messages = self.kept.setdefault(chat, [])
+        if messages and messages[-1]["live"]:
+            raise HTTPException(409, "The last answer is still being written.")
+        answer = {"role": "assistant", "content": "", "live": True}
+        said = [{"role": m["role"], "content": m["content"]} for m in messages if m["content"]]
+        said.append({"role": "user", "content": text})
+        messages += [{"role": "user", "content": text, "live": False}, answer]
+
+        async def save(end, completion) -> None:
+            answer["live"] = False
+            answer["content"] = (completion.choices[0].message.content or "") if completion is not None else ""
+
+        def source():
+            return self.client.chat.completions.create(model=self.model, messages=said, stream=True)
+
+        # In memory nothing waits between here and the stream's being there: no tab can ask for it too early.
+        answer["stream"] = stream_id = f"{chat}.{len(messages)}"
+        try:
+            return await self.hub.start(source, stream_id=stream_id, on_end=save)
+        except BaseException:
+            del messages[-2:]
+            raise
+
+
+def create_app(model: str) -> FastAPI:
+    """The application: a page, and a handful of routes for it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI):
+        async with AsyncExitStack() as stack:
+            options = {}
+            if not os.environ.get("OPENAI_API_KEY"):
+                options = {"base_url": await stack.enter_async_context(serve(slow)), "api_key": "offline"}
+            client = await stack.enter_async_context(AsyncOpenAI(**options))
+            hub = await stack.enter_async_context(RelayHub(drain=0))
+            app.state.chats = Chats(hub, client, model)
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/")
+    async def page() -> Response:
+        return FileResponse(PAGE)
+
+    # A chat's id is in the page's address: whoever has it may read along. Give the hub an `owner` where there are users.
+    @app.get("/chats/{chat}")
+    async def messages(chat: str) -> list[dict]:
+        return app.state.chats.kept.get(chat, [])
+
+    @app.post("/chats/{chat}")
+    async def ask(chat: str, body: dict) -> dict:
+        if not isinstance(text := body.get("text"), str) or not text.strip():
+            raise HTTPException(422, "There is no text.")
+        return {"stream": await app.state.chats.ask(chat, text)}
+
+    @app.get("/streams/{stream}")
+    async def read(stream: str, after: str | None = None, last_event_id: str | None = Header(None)) -> Response:
+        # EventSource can't send a header of its own the first time; when it reconnects by itself, it sends this one.
+        return sse_response(lambda: app.state.chats.hub.subscribe(stream, after=last_event_id or after))
+
+    @app.websocket("/streams/{stream}/ws")
+    async def follow(websocket: WebSocket, stream: str, after: str | None = None) -> None:
+        await follow_websocket(websocket, app.state.chats.hub, stream, after=after)
+
+    @app.delete("/streams/{stream}")
+    async def stop(stream: str) -> dict:
+        return {"stopped": await app.state.chats.hub.stop(stream)}
+
+    return app
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="A chat page.")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--model", default="gpt-5.4-mini")
+    asked = parser.parse_args()
+    uvicorn.run(
+        create_app(asked.model), host="127.0.0.1", port=asked.port, timeout_graceful_shutdown=5, log_level="warning"
+    )

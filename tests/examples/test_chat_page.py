@@ -1,0 +1,212 @@
+"""The chat example, run as its README says: its routes stream, stop and resume, and its page in Chromium."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import anyio
+import pytest
+
+pytest.importorskip("fastapi")
+pytest.importorskip("uvicorn")
+
+_APP = Path(__file__).parents[2] / "docs/examples/chat/app.py"
+_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """The example in a process of its own, offline."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    with subprocess.Popen([sys.executable, str(_APP), "--port", str(port)], env=environment) as process:
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+async def _ask(session: aiohttp.ClientSession, site: str, chat: str) -> str:
+    """Ask, once the server is up, and return the stream's id."""
+    with anyio.fail_after(30):
+        while True:
+            try:
+                async with session.post(f"{site}/chats/{chat}", json={"text": "Hello"}) as answer:
+                    assert answer.status == 200, await answer.text()
+                    return str((await answer.json())["stream"])
+            except aiohttp.ClientConnectionError:
+                await asyncio.sleep(0.05)
+
+
+async def _events(session: aiohttp.ClientSession, address: str, *, most: int | None = None) -> list[tuple[str, Any]]:
+    """Return id and chunk of each frame, until the end or `most` of them; the end is `("end", status)`."""
+    frames: list[tuple[str, Any]] = []
+    mark = event = ""
+    async with session.get(address) as answer:
+        assert answer.status == 200, await answer.text()
+        async for line in answer.content:
+            name, _, value = line.decode().rstrip("\r\n").partition(": ")
+            if name == "id":
+                mark = value
+            elif name == "event":
+                event = value
+            elif name == "data" and event == "end":
+                frames.append(("end", json.loads(value)["status"]))
+            elif name == "data" and value != "[DONE]":
+                frames.append((mark, json.loads(value)))
+            elif not name:
+                event = ""
+            if most is not None and len(frames) >= most:
+                break
+    return frames
+
+
+async def test_a_reader_that_left_gets_the_rest_once_over_either_transport(site: str) -> None:
+    """Who leaves in mid-answer resumes by cursor, over SSE and WebSocket; together that is the whole answer."""
+    async with aiohttp.ClientSession() as session:
+        stream = f"{site}/streams/{await _ask(session, site, 'resume')}"
+        with anyio.fail_after(50):
+            first = await _events(session, stream, most=5)
+            cursor = first[-1][0]
+            sse, frames = await asyncio.gather(
+                _events(session, f"{stream}?after={cursor}"), _frames(session, f"{stream}/ws?after={cursor}")
+            )
+            whole = await _events(session, stream)
+        assert first + sse == whole
+        assert whole[-1] == ("end", "done")
+        assert _text(first) + "".join(_text([(f["id"], f["chunk"])]) for f in frames if "chunk" in f) == _text(whole)
+        assert frames[-1] == {"end": {"status": "done"}}
+        assert "You said: “Hello”" in _text(whole)
+
+
+async def test_a_stop_ends_the_answer_for_every_reader_and_what_came_is_kept(site: str) -> None:
+    """DELETE ends all readers as cancelled, and the conversation keeps what they saw."""
+    async with aiohttp.ClientSession() as session:
+        name = await _ask(session, site, "stop")
+        stream = f"{site}/streams/{name}"
+        with anyio.fail_after(50):
+            await _events(session, stream, most=5)
+            async with session.post(f"{site}/chats/stop", json={"text": "Again"}) as second:
+                assert second.status == 409
+            async with session.delete(stream) as answer:
+                assert await answer.json() == {"stopped": True}
+            one, two = await asyncio.gather(_events(session, stream), _events(session, stream))
+            while True:
+                async with session.get(f"{site}/chats/stop") as answer:
+                    messages = await answer.json()
+                if not messages[-1]["live"]:
+                    break
+        assert one == two
+        assert one[-1] == ("end", "cancelled")
+        assert messages[-1]["content"] == _text(one)
+
+
+class _Tab:
+    """A page in Chromium, over the DevTools protocol."""
+
+    def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+        self._ws = ws
+        self._count = 0
+
+    async def command(self, method: str, **params: Any) -> dict[str, Any]:
+        self._count += 1
+        await self._ws.send_json({"id": self._count, "method": method, "params": params})
+        while (reply := await self._ws.receive_json()).get("id") != self._count:
+            pass
+        assert "error" not in reply, reply
+        return dict(reply["result"])
+
+    async def js(self, expression: str) -> Any:
+        return (await self.command("Runtime.evaluate", expression=expression))["result"].get("value")
+
+    async def until(self, expression: str) -> None:
+        with anyio.fail_after(20):
+            while await self.js(f"!!({expression})") is not True:  # noqa: ASYNC110 - the page has no event of it
+                await asyncio.sleep(0.05)
+
+    async def text(self) -> str:
+        return str(await self.js("document.querySelector('main').textContent"))
+
+
+@asynccontextmanager
+async def _chromium(home: Path) -> AsyncGenerator[str, None]:
+    """Run a browser, and give the address of its DevTools."""
+    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
+    command = [str(_CHROMIUM), *flags, "--remote-debugging-port=0", f"--user-data-dir={home}", "about:blank"]
+    null = subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=null, stderr=null) as browser:  # noqa: ASYNC220 - it returns at once
+        try:
+            port = home / "DevToolsActivePort"
+            with anyio.fail_after(30):
+                while not (port.exists() and port.read_text().strip()):  # noqa: ASYNC110 - a file of Chromium's
+                    await asyncio.sleep(0.05)
+            yield f"http://127.0.0.1:{port.read_text().split()[0]}"
+        finally:
+            browser.terminate()
+            browser.wait(10)
+
+
+@asynccontextmanager
+async def _tab(session: aiohttp.ClientSession, browser: str, address: str) -> AsyncGenerator[_Tab, None]:
+    async with session.put(f"{browser}/json/new?{address}") as answer:
+        target = await answer.json(content_type=None)
+    async with session.ws_connect(target["webSocketDebuggerUrl"]) as ws:
+        yield _Tab(ws)
+
+
+@pytest.mark.skipif(_CHROMIUM is None, reason="Chromium is not installed")
+async def test_the_page_streams_resumes_after_a_reload_agrees_with_a_second_tab_and_stops(
+    site: str, tmp_path: Path
+) -> None:
+    """A reload in mid-answer goes on over SSE, the switch over a WebSocket, and Stop ends both tabs alike."""
+    async with aiohttp.ClientSession() as session, _chromium(tmp_path) as browser:
+        await _ask(session, site, "warm")
+        async with _tab(session, browser, "about:blank") as first:
+            await first.command("Page.navigate", url=f"{site}/#page")
+            await first.until("location.hash === '#page' && document.readyState === 'complete' && window.form")
+            # It is said back: an answer of half a minute, so that it goes on however slow the browser is.
+            await first.js("text.value = 'Hello '.repeat(300); form.requestSubmit()")
+            await first.until("document.querySelector('.live')?.textContent.length > 30")
+            before = await first.text()
+            await first.command("Page.reload")
+            await first.until("document.getElementById('state')?.textContent.startsWith('Resumed after')")
+            assert (await first.text()).startswith(before)
+            async with _tab(session, browser, "about:blank") as second:
+                await second.command("Page.navigate", url=f"{site}/#page")
+                await second.until("document.querySelector('.live')?.textContent.length > 30")
+                await second.js("document.querySelector('[value=ws]').click()")
+                size = len(await second.text())
+                await second.until(f"document.querySelector('main').textContent.length > {size + 20}")
+                await first.js("document.getElementById('stop').click()")
+                stopped = "document.getElementById('state').textContent === 'Stopped.'"
+                await first.until(stopped)
+                await second.until(stopped)
+                whole = await first.text()
+                assert whole == await second.text()
+                assert whole.startswith(before)
+                assert len(whole) > len(before) + 20
+
+
+async def _frames(session: aiohttp.ClientSession, address: str) -> list[dict[str, Any]]:
+    async with session.ws_connect(address) as ws:
+        return [json.loads(message.data) async for message in ws]
+
+
+def _text(frames: list[tuple[str, Any]]) -> str:
+    chunks = [chunk for mark, chunk in frames if mark != "end"]
+    return "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks if c["choices"])
