@@ -291,6 +291,7 @@ async def test_a_failover_to_a_replica_that_lost_a_part_is_mended(server: RedisS
     with RedisServer(tmp_path / "replica", "--replicaof", "127.0.0.1", str(server.port)) as replica:
         await until(lambda: b"master_link_status:up" in replica.run("INFO", "replication"))
         async with Switch(server.port) as switch, during(switch.url, 200) as (live, _):
+            await until(lambda: bool(replica.run("XREVRANGE", "oa:s:{s}", "+", "-", "COUNT", 1)))
             replica.run("REPLICAOF", "NO", "ONE")
             await asyncio.sleep(0.3)
             behind = int(replica.run("XREVRANGE", "oa:s:{s}", "+", "-", "COUNT", 1)[0][0].split(b"-")[1])
