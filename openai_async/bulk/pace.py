@@ -111,10 +111,11 @@ class Pace:
             now: As for `wait`.
         """
         told = RateLimitInfo.of(headers)
-        paces = told is not None and (told.requests.remaining is not None or told.tokens.remaining is not None)
+        paces = False
         if told is not None:
-            self._requests.observe(told.requests, now, grant.at, grant.requests_before)
-            self._tokens.observe(told.tokens, now, grant.at, grant.tokens_before)
+            requests = self._requests.observe(told.requests, now, grant.at, grant.requests_before)
+            tokens = self._tokens.observe(told.tokens, now, grant.at, grant.tokens_before)
+            paces = requests or tokens
         if status == 429:
             self.rejected += 1
             self._hold(_retry_after(headers), now, paces=paces)
@@ -125,7 +126,7 @@ class Pace:
             self._grow(paces=paces)
 
     def settle(self, grant: Grant, used: int | None, now: float) -> None:
-        """Take note that a request is over; what it cost less than its estimate goes back.
+        """Take note that a request is over; what it cost more than its estimate is taken, too.
 
         Args:
             grant: Its leave, which is used up.
@@ -198,14 +199,21 @@ class _Bucket:
             return 0.0
         return missing / self._rate if self._rate > 0 else max(self._resets - now, 0.01)
 
-    def observe(self, told: RateLimit, now: float, granted: float, taken_before: float) -> None:
-        """Take over what a response says.
+    def observe(self, told: RateLimit, now: float, granted: float, taken_before: float) -> bool:
+        """Take over what a response says, and return whether it says enough to pace by.
+
+        What is left is not enough: without a rate, and without a time when all is back, an empty bucket would be waited
+        for without end (OpenRouter's refusals are such; GitHub's limits of what runs at once).
 
         It may tell of the moment of the request's arrival, or of that of the response: of both readings the lower one
         counts. While requests go at the bucket's own rate, both are the same.
         """
-        if told.limit is None or told.remaining is None:
-            return
+        if (
+            told.limit is None
+            or told.remaining is None
+            or (told.rate is None and told.reset is None and not self._rate)
+        ):
+            return False
         self._limit = float(told.limit)
         if (rate := told.rate) is not None:
             self._rate = rate
@@ -213,6 +221,7 @@ class _Bucket:
         since = (self.taken - taken_before) / self._share
         self._level = min(float(told.remaining), told.remaining + self._rate * (now - granted) - since + 1.0)
         self._at = now
+        return True
 
     def _refill(self, now: float) -> None:
         if self._limit is None:

@@ -105,6 +105,20 @@ def test_a_refusal_holds_back_everybody() -> None:
     assert pace.rejected == 1
 
 
+@pytest.mark.parametrize("told", [{"x-ratelimit-limit": "20", "x-ratelimit-remaining": "0"}, {
+    "x-ratelimit-limit-requests": "5", "x-ratelimit-remaining-requests": "0", "x-ratelimit-renewalperiod-requests": "0"
+}])  # fmt: skip
+def test_a_bucket_that_never_says_when(told: dict[str, str]) -> None:
+    """A refusal that tells what is left, and not when there is more, is waited for as long as it asks, and no longer."""
+    pace = Pace()
+    grant = pace.grant(0, 0.0)
+    pace.observe(grant, 429, {**told, "retry-after": "5"}, 0.0)
+    pace.settle(grant, None, 0.0)
+
+    assert pace.wait(0, 0.0) == pytest.approx(5.0)
+    assert pace.wait(0, 6.0) == 0.0
+
+
 def test_a_leave_that_nobody_used_goes_back() -> None:
     """Giving it back restores the buckets and the place."""
     pace = Pace(reserve=0.0, probes=1)
