@@ -94,7 +94,7 @@ def cells(lines: list[Line]) -> list[tuple[str, ...]]:
         "CPU a chunk",
         *(f"× {short}" for short in ("openai", "by hand", "draining")),  # noqa: RUF001 - a multiplication sign
         "CPU a request",
-        *(f"× {short}" for short in ("openai", "by hand")),  # noqa: RUF001
+        *(f"× {short}" for short in ("openai", "by hand")),  # noqa: RUF001 - the sign of multiplication
     )
     return [head, *map(_cells, lines)]
 

@@ -241,7 +241,7 @@ async def test_the_request_is_held_no_longer_than_its_sending() -> None:
 
     request = Request()
     gone = weakref.ref(request)
-    async with Call(request.result, name="thing.do", sending=request) as result:  # type: ignore[arg-type]
+    async with Call(request.result, name="thing.do", sending=request) as result:  # type: ignore[arg-type]  # it needs no more of one
         del request
 
         assert (result, gone()) == ("stream", None)

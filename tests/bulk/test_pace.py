@@ -134,4 +134,4 @@ def test_a_leave_that_nobody_used_goes_back() -> None:
 def test_numbers_out_of_range(wrong: dict[str, float]) -> None:
     """They are errors."""
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        Pace(**wrong)  # type: ignore[arg-type]
+        Pace(**wrong)  # type: ignore[arg-type]  # on purpose

@@ -18,8 +18,8 @@ import aiohttp
 import anyio
 import pytest
 
-pytest.importorskip("fastapi")
-pytest.importorskip("uvicorn")
+pytest.importorskip("fastapi")  # the page is an application of it
+pytest.importorskip("uvicorn")  # likewise, of the extra `server`
 
 _APP = Path(__file__).parents[2] / "docs/examples/chat/app.py"
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
