@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from shutil import which
+
 from benchmarks.row import Row
 from benchmarks.series import Series
 
-from . import accumulate, bulk, burst, cold, growth, imports, logprobs, memory, paced, plain, requests, stall, toolcalls
+from . import (
+    accumulate,
+    bulk,
+    burst,
+    cold,
+    growth,
+    imports,
+    logprobs,
+    memory,
+    paced,
+    plain,
+    relay,
+    relayredis,
+    requests,
+    stall,
+    toolcalls,
+)
 
 __all__ = ["ALL", "ROWS", "SERIES"]
 
@@ -21,6 +39,8 @@ _ALL: tuple[Row | Series, ...] = (
     plain.ROW,
     requests.ROW,
     bulk.ROW,
+    relay.ROW,
+    *((relayredis.ROW,) if which("redis-server") else ()),  # apt install redis-server
     cold.ROW,
     imports.ROW,
 )

@@ -6,14 +6,13 @@ Batches come in, and are sent one after another; what came meanwhile is the next
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from typing import Literal, Protocol
 
 from openai_async.errors import StreamStateError
 
-from .errors import SlowReader
 from .log import Batch, End
 from .merge import merged
+from .sendlimit import SendLimit
 from .subscription import Subscription
 
 __all__ = ["Coalesce", "Sink", "pump"]
@@ -69,29 +68,21 @@ async def pump(
         raise ValueError("min_interval must not be negative, and send_timeout must be above 0, both in seconds")
     loop = asyncio.get_running_loop()
     behind = False
-    async with sub:
-        async for batch in sub:
-            parts = merged(batch) if coalesce == "always" or (behind and coalesce == "lagging") else [batch]
-            for part in parts:
-                sent = loop.time()
-                await _within(sink.send(part), send_timeout)
-                if (rest := sent + min_interval - loop.time()) > 0:
-                    await asyncio.sleep(rest)
-            behind = sub.behind > 0
-        end = sub.end
-    if end is None:
-        raise StreamStateError("The subscription was closed before its stream ended.")
-    await _within(sink.close(end), send_timeout)
-    return end
-
-
-async def _within(sending: Awaitable[None], seconds: float) -> None:
-    """Await a send for so long."""
-    limit = asyncio.timeout(seconds)
+    limit = SendLimit(send_timeout)
     try:
-        async with limit:
-            await sending
-    except TimeoutError:
-        if limit.expired():
-            raise SlowReader(seconds) from None
-        raise
+        async with sub:
+            async for batch in sub:
+                parts = merged(batch) if coalesce == "always" or (behind and coalesce == "lagging") else [batch]
+                for part in parts:
+                    sent = loop.time()
+                    await limit.within(sink.send(part))
+                    if min_interval and (rest := sent + min_interval - loop.time()) > 0:
+                        await asyncio.sleep(rest)
+                behind = sub.behind > 0
+            end = sub.end
+        if end is None:
+            raise StreamStateError("The subscription was closed before its stream ended.")
+        await limit.within(sink.close(end))
+        return end
+    finally:
+        limit.close()
