@@ -6,17 +6,19 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import anyio
 import pytest
+from support.redisserver import RedisServer, installed
 
 pytest.importorskip("fastapi")  # the page is an application of it
 pytest.importorskip("uvicorn")  # likewise, of the extra `server`
@@ -27,18 +29,41 @@ _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shut
 pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    """The example in a process of its own, offline."""
+def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def _running(port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The example in a process of its own, offline."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
-    with subprocess.Popen([sys.executable, str(_APP), "--port", str(port)], env=environment) as process:
+    with subprocess.Popen([sys.executable, str(_APP), "--port", str(port), *options], env=environment) as process:
         try:
-            yield f"http://127.0.0.1:{port}"
+            yield process
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(40)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """The example as it starts without options."""
+    port = _free_port()
+    with _running(port):
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A redis-server of this test's."""
+    if not installed():
+        pytest.skip("redis-server is not installed")
+    server = RedisServer(tmp_path / "redis").start()
+    try:
+        yield server
+    finally:
+        server.kill()
 
 
 async def _ask(session: aiohttp.ClientSession, site: str, chat: str) -> str:
@@ -114,6 +139,45 @@ async def test_a_stop_ends_the_answer_for_every_reader_and_what_came_is_kept(sit
         assert one == two
         assert one[-1] == ("end", "cancelled")
         assert messages[-1]["content"] == _text(one)
+
+
+async def test_a_restart_loses_nothing_where_redis_keeps_it(redis: RedisServer) -> None:
+    """An answer that is under way goes on: its old process writes it to its end, the new one hands it on."""
+    port = _free_port()
+    site = f"http://127.0.0.1:{port}"
+    async with aiohttp.ClientSession() as session:
+        with _running(port, "--redis", redis.url) as old, anyio.fail_after(55):
+            stream = f"{site}/streams/{await _ask(session, site, 'restart')}"
+            first = await _events(session, stream, most=5)
+            old.send_signal(signal.SIGTERM)
+            with _running(port, "--redis", redis.url):
+                while not (rest := await _again(session, f"{stream}?after={first[-1][0]}")):  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(0.05)
+                messages = await _chat(session, f"{site}/chats/restart")
+                whole = await _events(session, stream)
+            assert await asyncio.to_thread(old.wait, 20) in (0, -signal.SIGTERM)
+        assert first + rest == whole
+        assert whole[-1] == ("end", "done")
+        assert messages[-1]["content"] == _text(whole)
+
+
+async def _again(session: aiohttp.ClientSession, address: str) -> list[tuple[str, Any]]:
+    """As `_events`, of a server that may not be there yet: then nothing; one that says farewell is none either."""
+    try:
+        frames = await _events(session, address)
+    except aiohttp.ClientError:
+        return []
+    return frames if frames[-1:] and frames[-1][0] == "end" else []
+
+
+async def _chat(session: aiohttp.ClientSession, address: str) -> list[dict[str, Any]]:
+    """The conversation, once its last answer is whole."""
+    while True:
+        async with session.get(address) as answer:
+            messages: list[dict[str, Any]] = await answer.json()
+        if not messages[-1]["live"] and messages[-1]["content"]:
+            return messages
+        await asyncio.sleep(0.05)
 
 
 class _Tab:
@@ -200,6 +264,30 @@ async def test_the_page_streams_resumes_after_a_reload_agrees_with_a_second_tab_
                 assert whole == await second.text()
                 assert whole.startswith(before)
                 assert len(whole) > len(before) + 20
+
+
+@pytest.mark.skipif(_CHROMIUM is None, reason="Chromium is not installed")
+@pytest.mark.parametrize("way", ["sse", "ws"])
+async def test_the_page_goes_on_by_itself_after_a_restart(redis: RedisServer, tmp_path: Path, way: str) -> None:
+    """Nobody reloads it: it connects again to the new process, and the answer is whole."""
+    port = _free_port()
+    site = f"http://127.0.0.1:{port}"
+    async with aiohttp.ClientSession() as session, _chromium(tmp_path / "browser") as browser:
+        with _running(port, "--redis", redis.url) as old:
+            await _ask(session, site, "warm")
+            async with _tab(session, browser, "about:blank") as tab:
+                await tab.command("Page.navigate", url=f"{site}/#{way}")
+                await tab.until("location.hash.length > 1 && document.readyState === 'complete' && window.form")
+                await tab.js(f"document.querySelector('[value={way}]').click()")
+                await tab.js("text.value = 'Hello '.repeat(40); form.requestSubmit()")
+                await tab.until("document.querySelector('.live')?.textContent.length > 30")
+                old.send_signal(signal.SIGTERM)
+                with _running(port, "--redis", redis.url):
+                    await tab.until("!document.querySelector('.live') && document.getElementById('stop').disabled")
+                    seen = str(await tab.js("document.querySelector('main').lastChild.textContent"))
+                    messages = await _chat(session, f"{site}/chats/{way}")
+                    assert await tab.js("document.getElementById('state').textContent") == ""
+        assert messages[-1]["content"] == seen
 
 
 async def _frames(session: aiohttp.ClientSession, address: str) -> list[dict[str, Any]]:

@@ -2,13 +2,16 @@
 
     python docs/examples/chat/app.py            # http://127.0.0.1:8000
 
-With `OPENAI_API_KEY` set it asks that API (`OPENAI_BASE_URL`, `--model`); without, the embedded server, offline.
+With `OPENAI_API_KEY` set it asks that API (`OPENAI_BASE_URL`, `--model`); without, the embedded server, offline. With
+`--redis URL` conversations and answers are kept there: several of these processes are one chat, and one that is restarted
+loses nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -17,7 +20,7 @@ import uvicorn
 from fastapi import FastAPI, Header, HTTPException, Response, WebSocket
 from fastapi.responses import FileResponse
 from openai_async import AsyncOpenAI
-from openai_async.relay.hub import RelayHub
+from openai_async.relay import RelayHub, UnknownStream
 from openai_async.relay.starlette import follow_websocket, sse_response
 from openai_async.server import serve
 
@@ -38,40 +41,79 @@ async def slow(request: dict):
         yield word + " "
 
 
-class Chats:
-    """Conversations, in memory: their messages, and for each answer the id of its stream."""
+class Memory:
+    """Conversations of this process."""
 
-    def __init__(self, hub: RelayHub, client: AsyncOpenAI, model: str) -> None:
-        self.hub, self.client, self.model = hub, client, model
-        self.kept: dict[str, list[dict]] = {}
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+
+    async def get(self, chat: str) -> str | None:
+        return self.kept.get(chat)
+
+    async def set(self, chat: str, messages: str) -> None:
+        self.kept[chat] = messages
+
+
+class Chats:
+    """Conversations: their messages, and for each answer the id of its stream.
+
+    `store` keeps them, as JSON: `Memory`, or a Redis client, whose `get` and `set` are the same.
+    """
+
+    def __init__(self, hub: RelayHub, client: AsyncOpenAI, model: str, store) -> None:
+        self.hub, self.client, self.model, self.store = hub, client, model, store
+        self.asking = asyncio.Lock()
+
+    async def messages(self, chat: str) -> list[dict]:
+        """All messages; `live` is the one that is being written."""
+        messages = json.loads(await self.store.get(f"chat:{chat}") or "[]")
+        if messages and messages[-1]["live"]:
+            try:
+                messages[-1]["live"] = (await self.hub.status(messages[-1]["stream"])).status == "live"
+            except UnknownStream:  # its process was killed, and the stream is no longer kept
+                messages[-1]["live"] = False
+        return messages
 
     async def ask(self, chat: str, text: str) -> str:
         """Begin an answer, and return the id of its stream."""
-        messages = self.kept.setdefault(chat, [])
-        if messages and messages[-1]["live"]:
-            raise HTTPException(409, "The last answer is still being written.")
-        answer = {"role": "assistant", "content": "", "live": True}
-        said = [{"role": m["role"], "content": m["content"]} for m in messages if m["content"]]
-        said.append({"role": "user", "content": text})
-        messages += [{"role": "user", "content": text, "live": False}, answer]
+        async with self.asking:
+            messages = await self.messages(chat)
+            if messages and messages[-1]["live"]:
+                raise HTTPException(409, "The last answer is still being written.")
+            said = [{"role": m["role"], "content": m["content"]} for m in messages if m["content"]]
+            said.append({"role": "user", "content": text})
+            answer = {"role": "assistant", "content": "", "live": True, "stream": f"{chat}.{len(messages)}"}
+            messages += [{"role": "user", "content": text, "live": False}, answer]
 
-        async def save(end, completion) -> None:
-            answer["live"] = False
-            answer["content"] = (completion.choices[0].message.content or "") if completion is not None else ""
+            async def save(end, completion) -> None:
+                answer["live"] = False
+                answer["content"] = (completion.choices[0].message.content or "") if completion is not None else ""
+                await self.store.set(f"chat:{chat}", json.dumps(messages))
 
-        def source():
-            return self.client.chat.completions.create(model=self.model, messages=said, stream=True)
+            def source():
+                return self.client.chat.completions.create(model=self.model, messages=said, stream=True)
 
-        # In memory nothing waits between here and the stream's being there: no tab can ask for it too early.
-        answer["stream"] = stream_id = f"{chat}.{len(messages)}"
-        try:
-            return await self.hub.start(source, stream_id=stream_id, on_end=save)
-        except BaseException:
-            del messages[-2:]
-            raise
+            stream_id = await self.hub.start(source, stream_id=answer["stream"], on_end=save)
+            await self.store.set(f"chat:{chat}", json.dumps(messages))
+            return stream_id
 
 
-def create_app(model: str) -> FastAPI:
+@asynccontextmanager
+async def keeping(redis_url: str | None):
+    """Where all is kept: a hub, and a store of conversations."""
+    if redis_url is None:
+        async with RelayHub(drain=0) as hub:
+            yield hub, Memory()
+        return
+    from openai_async.relay.redis import RedisBackend
+    from redis.asyncio import Redis
+
+    # Answers under way are written to their end, while the next process serves their readers already.
+    async with Redis.from_url(redis_url) as store, RelayHub(RedisBackend(redis_url), drain=120) as hub:
+        yield hub, store
+
+
+def create_app(model: str, redis_url: str | None = None) -> FastAPI:
     """The application: a page, and a handful of routes for it."""
 
     @asynccontextmanager
@@ -81,8 +123,8 @@ def create_app(model: str) -> FastAPI:
             if not os.environ.get("OPENAI_API_KEY"):
                 options = {"base_url": await stack.enter_async_context(serve(slow)), "api_key": "offline"}
             client = await stack.enter_async_context(AsyncOpenAI(**options))
-            hub = await stack.enter_async_context(RelayHub(drain=0))
-            app.state.chats = Chats(hub, client, model)
+            hub, store = await stack.enter_async_context(keeping(redis_url))
+            app.state.chats = Chats(hub, client, model, store)
             yield
 
     app = FastAPI(lifespan=lifespan)
@@ -94,7 +136,7 @@ def create_app(model: str) -> FastAPI:
     # A chat's id is in the page's address: whoever has it may read along. Give the hub an `owner` where there are users.
     @app.get("/chats/{chat}")
     async def messages(chat: str) -> list[dict]:
-        return app.state.chats.kept.get(chat, [])
+        return await app.state.chats.messages(chat)
 
     @app.post("/chats/{chat}")
     async def ask(chat: str, body: dict) -> dict:
@@ -122,7 +164,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="A chat page.")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--model", default="gpt-5.4-mini")
+    parser.add_argument("--redis", metavar="URL", help="where to keep conversations and answers, instead of in memory")
     asked = parser.parse_args()
-    uvicorn.run(
-        create_app(asked.model), host="127.0.0.1", port=asked.port, timeout_graceful_shutdown=5, log_level="warning"
-    )
+    app = create_app(asked.model, asked.redis)
+    uvicorn.run(app, host="127.0.0.1", port=asked.port, timeout_graceful_shutdown=5, log_level="warning")
