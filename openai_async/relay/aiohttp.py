@@ -216,7 +216,7 @@ async def relay_websocket(
     relay = DirectRelay(call, on_disconnect=on_disconnect, on_end=on_end, payloads=True)
     socket = _Socket(websocket)
     sink = FrameSink(socket, format=format)
-    await hand_on(socket, relay, sink, send_timeout=send_timeout, may_stop=may_stop)
+    await hand_on(socket, relay, sink, send_timeout=send_timeout, may_stop=may_stop, stopping=stopping)
 
 
 async def follow_websocket(
@@ -252,7 +252,9 @@ async def follow_websocket(
     """
     socket = _Socket(websocket)
     sink = FrameSink(socket, format=format)
-    reading = Reading(hub, stream_id, owner=owner, after=after, first_frame=first_frame, may_stop=may_stop)
+    reading = Reading(
+        hub, stream_id, owner=owner, after=after, first_frame=first_frame, may_stop=may_stop, stopping=stopping
+    )
     return await reading.run(socket, sink, coalesce=coalesce, min_interval=min_interval, send_timeout=send_timeout)
 
 

@@ -6,6 +6,8 @@ stops it. It knows no web framework.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import anyio
 
 from .errors import RelayError, SlowReader
@@ -27,6 +29,7 @@ class Reading:
         after: The cursor to go on from; None: from the start.
         first_frame: Seconds to wait for a frame that says otherwise; 0: none is expected.
         may_stop: Whether `{"stop": true}` is obeyed.
+        stopping: Whether the server was told to stop; see `converse`.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class Reading:
         after: str | None,
         first_frame: float,
         may_stop: bool,
+        stopping: Callable[[], bool],
     ) -> None:
         self._hub = hub
         self._stream_id = stream_id
@@ -45,6 +49,7 @@ class Reading:
         self._after = after
         self._first_frame = first_frame
         self._may_stop = may_stop
+        self._stopping = stopping
 
     async def run(
         self, socket: Socket, sink: FrameSink, *, coalesce: Coalesce, min_interval: float, send_timeout: float
@@ -59,7 +64,7 @@ class Reading:
             send_timeout: Seconds.
 
         Returns:
-            How the stream ended; None: the client left before, was dropped, or there was nothing to read.
+            How the stream ended; None: the client left before, was dropped, the server stops, or there was nothing to read.
         """
         try:
             if self._first_frame:
@@ -71,7 +76,7 @@ class Reading:
                         subscription, sink, coalesce=coalesce, min_interval=min_interval, send_timeout=send_timeout
                     )
 
-                await converse(socket, work, self._stop if self._may_stop else None)
+                await converse(socket, work, self._stop if self._may_stop else None, self._stopping)
                 return subscription.end
         except SocketGone:
             pass

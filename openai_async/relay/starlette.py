@@ -200,7 +200,7 @@ async def relay_websocket(
     socket = _Socket(websocket)
     sink = FrameSink(socket, format=format)
     await socket.accept()
-    await hand_on(socket, relay, sink, send_timeout=send_timeout, may_stop=may_stop)
+    await hand_on(socket, relay, sink, send_timeout=send_timeout, may_stop=may_stop, stopping=stopping)
 
 
 async def follow_websocket(
@@ -224,7 +224,8 @@ async def follow_websocket(
             await follow_websocket(websocket, hub, stream_id, after=after)
 
     Frames are `{"id": CURSOR, "chunk": {...}}`, `{"reset": CURSOR}` where the answer begins anew, and at last
-    `{"end": {"status": ...}}`, also for a stream that can't be read. Cancelling it is as if the client had left.
+    `{"end": {"status": ...}}`, also for a stream that can't be read. A server that stops closes the socket with 1012:
+    the client comes back with its cursor. Cancelling it is as if the client had left.
 
     Args:
         websocket: Accepted here if it is not yet.
@@ -240,7 +241,7 @@ async def follow_websocket(
         send_timeout: Seconds that one send may take; then the client is dropped, and may come back with its cursor.
 
     Returns:
-        How the stream ended; None: the client left before, was dropped, or there was nothing to read.
+        How the stream ended; None: the client left before, was dropped, the server stops, or there was nothing to read.
 
     Raises:
         ValueError: An argument is none of these.
@@ -248,7 +249,9 @@ async def follow_websocket(
     socket = _Socket(websocket)
     sink = FrameSink(socket, format=format)
     await socket.accept()
-    reading = Reading(hub, stream_id, owner=owner, after=after, first_frame=first_frame, may_stop=may_stop)
+    reading = Reading(
+        hub, stream_id, owner=owner, after=after, first_frame=first_frame, may_stop=may_stop, stopping=stopping
+    )
     return await reading.run(socket, sink, coalesce=coalesce, min_interval=min_interval, send_timeout=send_timeout)
 
 

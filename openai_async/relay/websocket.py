@@ -19,6 +19,7 @@ from openai_async.types.json import is_object
 from .direct import DirectRelay
 from .log import Batch, End
 from .refusal import Refusal
+from .watcher import until
 
 __all__ = [
     "End",
@@ -172,9 +173,12 @@ class FrameSink:
 
 
 async def converse(
-    socket: Socket, work: Callable[[], Awaitable[T]], stop: Callable[[], Awaitable[object]] | None
+    socket: Socket,
+    work: Callable[[], Awaitable[T]],
+    stop: Callable[[], Awaitable[object]] | None,
+    stopping: Callable[[], bool] | None = None,
 ) -> T | None:
-    """Do some work while listening to the client; return its result, or None: the client left first.
+    """Do some work while listening to the client; return its result, or None: the client left first, or the server stops.
 
     Cancelling it, and the client's leaving, cancel the work.
 
@@ -182,6 +186,7 @@ async def converse(
         socket: Nothing else receives from it.
         work: Sends.
         stop: Called for `{"stop": true}`; None: nobody may. What it raises is raised here.
+        stopping: Whether the server was told to stop: the socket is closed with 1012, "come back"; None: nobody knows.
     """
     results: list[T] = []
     failures: list[Exception] = []
@@ -199,7 +204,16 @@ async def converse(
                 failures.append(error)
             group.cancel_scope.cancel()
 
+        async def part() -> None:
+            assert stopping is not None  # else it is not begun
+            await until(stopping)
+            with anyio.move_on_after(GRACE):
+                await socket.close(_RESTART, "the server restarts")
+            group.cancel_scope.cancel()
+
         group.start_soon(listen)
+        if stopping is not None:
+            group.start_soon(part)
         try:
             results.append(await work())
         except SocketGone:
@@ -224,7 +238,15 @@ async def first_cursor(socket: Socket, *, seconds: float) -> str | None:
     return None
 
 
-async def hand_on(socket: Socket, relay: DirectRelay, sink: FrameSink, *, send_timeout: float, may_stop: bool) -> None:
+async def hand_on(
+    socket: Socket,
+    relay: DirectRelay,
+    sink: FrameSink,
+    *,
+    send_timeout: float,
+    may_stop: bool,
+    stopping: Callable[[], bool],
+) -> None:
     """Send a direct relay's answer frame by frame, until it ends, the client stops it, leaves, or does not read.
 
     Args:
@@ -233,6 +255,7 @@ async def hand_on(socket: Socket, relay: DirectRelay, sink: FrameSink, *, send_t
         sink: Of the socket.
         send_timeout: Seconds that the sends of what came meanwhile may take; 0: no limit.
         may_stop: Whether `{"stop": true}` is obeyed.
+        stopping: As `converse` takes it.
     """
     stopped = False
 
@@ -255,7 +278,7 @@ async def hand_on(socket: Socket, relay: DirectRelay, sink: FrameSink, *, send_t
 
     relay.start()
     try:
-        await converse(socket, work, stop if may_stop else None)
+        await converse(socket, work, stop if may_stop else None, stopping)
     except TimeoutError:
         with anyio.move_on_after(GRACE):
             await socket.close(POLICY, "too slow")

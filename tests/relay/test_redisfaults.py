@@ -1,6 +1,8 @@
 """What breaks between a producer and its readers, on a real redis-server: the nine faults, and what each costs.
 
 Leases are short (1 s): whatever dies, every reader ends, with all frames or with the word that says why not.
+
+    OPENAI_ASYNC_FAULTS=20 pytest tests/relay/test_redisfaults.py    # each fault 20 times, at random moments
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -32,6 +35,23 @@ pytestmark = [
 
 BOUND = 20.0  # seconds that nothing here may take, on any machine
 PACE = 0.01  # seconds between frames
+_ROUNDS = int(os.environ.get("OPENAI_ASYNC_FAULTS") or 0)
+
+
+class Moment:
+    """When the fault comes: after so many frames, and some seconds more."""
+
+    frames = 20
+    more = 0.1
+
+
+@pytest.fixture(autouse=True, params=range(_ROUNDS or 1))
+def moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one in each round, if there are rounds."""
+    if _ROUNDS:
+        monkeypatch.setattr(Moment, "frames", random.randint(15, 70))
+        monkeypatch.setattr(Moment, "more", random.random() * 0.1)
+        print(f"the fault comes after {Moment.frames} frames and {Moment.more * 1000:.1f} ms")  # noqa: T201 - for a test that fails
 
 
 @pytest.fixture
@@ -52,7 +72,7 @@ class Read:
     def __init__(self) -> None:
         self.frames: list[bytes] = []
         self.epochs: list[int] = []
-        self.some = asyncio.Event()  # twenty frames
+        self.some = asyncio.Event()  # enough frames for the fault to come
         self.end: End | None = None
 
     @property
@@ -72,7 +92,7 @@ async def read(hub: RelayHub, stream_id: str = "s", into: Read | None = None) ->
                     got.epochs.append(batch.epoch)
                 assert batch.first == len(got.frames) + 1
                 got.frames += batch.frames
-                if len(got.frames) >= 20:
+                if len(got.frames) >= Moment.frames:
                     got.some.set()
             got.end = subscription.end
     return got
@@ -104,6 +124,8 @@ async def during(url: str, count: int) -> AsyncIterator[tuple[asyncio.Task[Read]
         try:
             with anyio.fail_after(BOUND):
                 await live.some.wait()
+            if _ROUNDS:
+                await asyncio.sleep(Moment.more)
             yield task, reader
         finally:
             task.cancel()
@@ -154,7 +176,7 @@ async def begun(reader: RelayHub) -> None:
     with anyio.fail_after(BOUND):
         while True:
             with contextlib.suppress(UnknownStream):
-                if (await reader.status("s")).cursor.seq >= 20:
+                if (await reader.status("s")).cursor.seq >= Moment.frames:
                     return
             await asyncio.sleep(0.02)
 
@@ -165,12 +187,12 @@ async def test_a_killed_producers_stream_ends_as_lost(server: RedisServer) -> No
         with producer(server.url) as process:
             await begun(reader)
             live = asyncio.create_task(read(reader))
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(Moment.more)
             process.kill()
             got = await live
 
     assert got.status == "lost"
-    assert len(got.frames) >= 20
+    assert len(got.frames) >= Moment.frames
     assert got.frames == frames(len(got.frames), "p")
     after = await late(server.url)
     assert (after.status, after.frames) == ("lost", got.frames)
@@ -182,7 +204,7 @@ async def test_a_producer_that_sleeps_beyond_its_lease_is_replaced_and_fenced(se
         with producer(server.url) as process:
             await begun(reader)
             live = asyncio.create_task(read(reader))
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(Moment.more)
             os.kill(process.pid, signal.SIGSTOP)
             with anyio.fail_after(BOUND):
                 async with second.producer("s", wait=10) as other:
