@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from starlette.background import BackgroundTask
     from starlette.types import Receive, Scope, Send
 
-__all__ = ["DirectResponse", "EventStream", "SubscriptionResponse", "stopping"]
+__all__ = ["DirectResponse", "EventStream", "SubscriptionResponse", "stopping", "unless_gone"]
 
 
 def stopping() -> bool:
@@ -189,7 +189,7 @@ class DirectResponse(Response):
             return
         relay.start()
         try:
-            if not await _unless_gone(relay.begun, receive, self._hold):
+            if not await unless_gone(relay.begun, receive, self._hold):
                 return
             if (refused := relay.refused) is not None:
                 await _refuse(refused)(scope, receive, send)
@@ -201,7 +201,7 @@ class DirectResponse(Response):
             await self.background()
 
 
-async def _unless_gone(wait: Callable[[], Awaitable[None]], receive: Receive, seconds: float | None) -> bool:
+async def unless_gone(wait: Callable[[], Awaitable[None]], receive: Receive, seconds: float | None) -> bool:
     """Wait for something, for so many seconds at most; False: the browser has left."""
     gone = False
     async with anyio.create_task_group() as group:

@@ -79,6 +79,7 @@ class Replication:
         self.done: asyncio.Event = asyncio.Event()
         self._acked = 0
         self._sent = 0
+        self._ends = False  # the command under way has the end; one that comes meanwhile is for the next
         self._end: tuple[str, bytes] | None = None
         self.renewed: float = 0.0
 
@@ -95,8 +96,8 @@ class Replication:
         """Return the append of what Redis lacks, or a part of it; without frames, it renews the lease."""
         frames = _piece(self.source.frames(self._acked))
         self._sent = self._acked + len(frames)
-        ends = self._end is not None and self._sent == self.source.head
-        status, reason = self._end if ends and self._end is not None else ("", b"")
+        self._ends = self._end is not None and self._sent == self.source.head
+        status, reason = self._end if self._ends and self._end is not None else ("", b"")
         return [
             "EVALSHA", APPEND.digest, 3, *self.keys, self.token, self.epoch, self._acked + 1, self._sent,
             settings.lease, settings.ttl, settings.retain, settings.remembered, self.owner, status, reason,
@@ -109,7 +110,7 @@ class Replication:
         self.renewed = now
         if word == b"ok":
             self._acked = self._sent
-            if self._end is not None and self._acked == self.source.head:
+            if self._ends:
                 self.done.set()
                 self.source.written()
         elif word == b"tail" and int(reply[1]) <= self.source.head:
