@@ -22,7 +22,7 @@ from .outcome import PROGRAM, ExitCode, conclude
 
 __all__ = ["run"]
 
-_COMMANDS = ("chat", "bulk", "serve")
+_COMMANDS = ("chat", "bulk", "serve", "relay", "completions", "bench", "doctor", "completion")
 _COMPLETION = "_OPENAI_ASYNC_COMPLETE"
 
 _EPILOG = """\b
