@@ -1,7 +1,7 @@
 """`openai-async bench`: how fast an endpoint streams, measured with this client.
 
-Options come in; out go figures, as a table or as JSON. What is sent when is `benchload`'s business, what is counted
-`benchtally`'s, and what the numbers mean `benchfigures`'.
+Options come in; out go figures, as a table or as JSON. What is sent when is `benching.load`'s business, what is counted
+`benching.tally`'s, and what the numbers mean `benching.figures`'.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from rich.console import Console
 
 from openai_async.api.client import AsyncOpenAI
 
-from .benchfigures import Figures, Setting
-from .benchload import Load, Pace
-from .benchloop import BenchLoop
-from .benchscreen import show_figures
-from .benchtally import BenchTally
+from .benching.figures import Figures, Setting
+from .benching.load import Load, Pace
+from .benching.loop import BenchLoop
+from .benching.screen import show_figures
+from .benching.tally import BenchTally
 from .bulkrequests import Requests
 from .destination import address_options, embedded_option, open_place
 from .options import debug_option, parameters

@@ -20,10 +20,10 @@ from openai_async.types.model import Model
 from .notices import Notices
 from .outcome import ExitCode
 from .screen import JsonScreen, TextScreen
-from .stored import CompletionRows, JsonRows, MessageRows, Rows, labels_of
-from .storedcall import with_client
-from .storeddeletion import delete
-from .storedoptions import Address, Listed, address, as_json, labels, listed
+from .storing.call import with_client
+from .storing.deletion import delete
+from .storing.options import Address, Listed, address, as_json, labels, listed
+from .storing.stored import CompletionRows, JsonRows, MessageRows, Rows, labels_of
 from .words import count
 
 __all__ = ["command"]

@@ -1,7 +1,7 @@
 """`openai-async doctor`: what is wrong between here and the API, step by step, and what to do about it.
 
-Options come in; out go findings, each as soon as it is made. The checks themselves are `doctorsettings`' (what is set),
-`doctorroute`'s and `doctortls`' (the way there), and `doctorcall`'s (what is answered).
+Options come in; out go findings, each as soon as it is made. The checks themselves are `doctoring.settings`' (what is set),
+`doctoring.route`'s and `doctoring.tls`' (the way there), and `doctoring.call`'s (what is answered).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from openai_async.transport.session import AiohttpTransport
 from openai_async.types.options import Timeout
 
 from .destination import address_options, embedded_option, open_place
-from .doctoradvice import Asked
-from .doctorcall import Calls
-from .doctorfinding import Finding, Verdict, skip
-from .doctorroute import Route
-from .doctorsettings import Settings, check_address, check_key, check_variables
-from .doctortls import check_tls
+from .doctoring.advice import Asked
+from .doctoring.call import Calls
+from .doctoring.finding import Finding, Verdict, skip
+from .doctoring.route import Route
+from .doctoring.settings import Settings, check_address, check_key, check_variables
+from .doctoring.tls import check_tls
 from .durations import seconds_text
 from .options import debug_option
 from .outcome import ExitCode, StoppedError

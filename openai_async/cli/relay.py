@@ -20,8 +20,8 @@ from openai_async.errors import OpenAIError
 from openai_async.relay.errors import UnknownStream
 
 from .access import AccessLog
-from .gateway import Gateway
-from .gatewayserver import GatewayServer
+from .gateway.gateway import Gateway
+from .gateway.server import GatewayServer
 from .options import debug_option
 from .outcome import ExitCode
 from .serve import _line, _listen

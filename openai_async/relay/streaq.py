@@ -16,7 +16,7 @@ except ImportError as _error:
 from .errors import Held, TooManyStreams
 from .hub import RelayHub
 from .jobs import ChatClient, StreamJob, run_stream_job
-from .redis import RedisBackend
+from .redis.backend import RedisBackend
 
 __all__ = ["Enqueue", "JobContext", "register"]
 

@@ -9,9 +9,9 @@ import time
 import pytest
 from support.rawserver import RawServer, answer, chunk, free_port, hello, in_thread, sse
 
-from openai_async.cli.benchfigures import Figures, Setting
-from openai_async.cli.benchscreen import show_figures
-from openai_async.cli.benchtally import BenchTally
+from openai_async.cli.benching.figures import Figures, Setting
+from openai_async.cli.benching.screen import show_figures
+from openai_async.cli.benching.tally import BenchTally
 from openai_async.errors import RateLimitError
 
 USAGE = {"prompt_tokens": 2, "completion_tokens": 3, "total_tokens": 5}

@@ -21,8 +21,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from openai_async.cli import relay
-from openai_async.cli.gateway import Gateway
-from openai_async.cli.gatewayserver import GatewayServer
+from openai_async.cli.gateway.gateway import Gateway
+from openai_async.cli.gateway.server import GatewayServer
 
 BOUND = 45  # seconds that nothing here may take
 BODY = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"Hi"}]}'

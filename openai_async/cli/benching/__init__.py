@@ -1,0 +1,1 @@
+"""What `openai-async bench` is made of: load, tally, figures, and how they are shown."""

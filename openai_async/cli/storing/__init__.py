@@ -1,0 +1,1 @@
+"""What `openai-async completions` does with stored completions."""
