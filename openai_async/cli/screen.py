@@ -101,7 +101,8 @@ class TextScreen:
             if reasoning := choice.delta.reasoning:
                 self._think(reasoning)
             if text := choice.delta.content or choice.delta.refusal:
-                self._say(text)
+                if not (reasoning and reasoning in text):  # Gemini's thoughts are content, too
+                    self._say(text)
                 self._shown += len(text)
 
     def flush(self) -> None:

@@ -191,6 +191,8 @@ def _message(detail: Any) -> str | None:
                 return said
             if is_array(value) and value:  # FastAPI's list of validation errors
                 return _message(value[0])
+            if is_object(value) and (nested := _message(value)):  # Mistral's 422: that list, inside of "message"
+                return nested
     return None
 
 

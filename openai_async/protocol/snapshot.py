@@ -24,8 +24,8 @@ from openai_async.types.completion import (
     ChoiceLogprobs,
     FunctionCall,
     Moderation,
-    reasoning_text,
 )
+from openai_async.types.reasoning import reasoning_of_message
 from openai_async.types.usage import CompletionUsage
 
 from .audio import AudioSnapshot
@@ -184,7 +184,8 @@ class ChoiceSnapshot:
     def reasoning(self) -> str | None:
         """The model's reasoning so far, under whichever name the vendor sends it; None: there is none."""
         extra = self._message_extras.values()
-        return None if extra is UNSET else reasoning_text(extra)
+        content = self.content.value() if self.content is not None else None
+        return None if extra is UNSET else reasoning_of_message(extra, content)
 
     def add(self, choice: ChunkChoice) -> None:
         """Add what a chunk says of this answer."""

@@ -63,7 +63,11 @@ def _content(parts: Mapping[str, Mapping[str, Spec]], *, null: bool = False) -> 
 
 _CALLED = Fields(fields={"name": _STRING, "arguments": _STRING}, required=("name", "arguments"))
 _CUSTOM_CALLED = Fields(fields={"name": _STRING, "input": _STRING}, required=("name", "input"))
-_CALL = _tagged({"function": {"id": _STRING, "function": _CALLED}, "custom": {"id": _STRING, "custom": _CUSTOM_CALLED}})
+_CALL = _tagged(
+    {"function": {"id": _STRING, "function": _CALLED}, "custom": {"id": _STRING, "custom": _CUSTOM_CALLED}},
+    # Not in the reference, and taken by the API: who joins fragments, as the official SDK does, sends it back with them.
+    index=Number(whole=True, null=True),
+)
 
 
 def _message(*required: str, **fields: Spec) -> Fields:
@@ -218,7 +222,7 @@ def read_request(body: bytes, *, ignore_unknown: bool = False) -> dict[str, Any]
 
     Args:
         body: The JSON as it came.
-        ignore_unknown: Drop parameters that the API does not know instead of refusing them.
+        ignore_unknown: Drop what the API does not know instead of refusing it: parameters, and keys inside of them.
 
     Returns:
         The request, without parameters that are null: null means default.
@@ -228,7 +232,7 @@ def read_request(body: bytes, *, ignore_unknown: bool = False) -> dict[str, Any]
     """
     request = _object(body)
     if ignore_unknown:
-        request = {name: value for name, value in request.items() if name in PARAMETERS}
+        request = _REQUEST.known(request)
     try:
         _REQUEST.check(request, path="")
         request = {name: value for name, value in request.items() if value is not None}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from .problems import Problem
+from .schemas import is_list, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +54,10 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
 
     def check_inside(self, value: Any, path: str) -> None:
         """Check a value of the right JSON type, not null; kinds with something to check override this."""
+
+    def known(self, value: Any) -> Any:
+        """Return a value without the keys that the API does not know, however deep inside; any other value as it is."""
+        return value
 
 
 class Anything(Spec, frozen=True, kw_only=True):
@@ -149,6 +154,10 @@ class Items(Spec, frozen=True, kw_only=True):
         for index, item in enumerate(value):
             self.item.check(item, path=f"{path}[{index}]")
 
+    def known(self, value: Any) -> Any:
+        """Return the list, of each item what is known."""
+        return [self.item.known(item) for item in value] if is_list(value) else value
+
 
 class Fields(Spec, frozen=True, kw_only=True):
     """An object with these `fields`, of which `required` must be there; `open` ones take other keys, too."""
@@ -173,6 +182,12 @@ class Fields(Spec, frozen=True, kw_only=True):
                 spec.check(item, path=prefix + name)
             elif not self.open:
                 raise _bad(prefix + name, f"Unknown parameter: '{prefix}{name}'.", code="unknown_parameter")
+
+    def known(self, value: Any) -> Any:
+        """Return the object with its own fields, of each what is known."""
+        if self.open or not is_object(value):
+            return value
+        return {name: self.fields[name].known(item) for name, item in value.items() if name in self.fields}
 
 
 class Pairs(Spec, frozen=True, kw_only=True):
@@ -212,6 +227,11 @@ class Tagged(Spec, frozen=True, kw_only=True):
         Text(options=tuple(self.variants)).check(value[self.tag], path=f"{path}.{self.tag}")
         self.variants[value[self.tag]].check(value, path=path)
 
+    def known(self, value: Any) -> Any:
+        """Return what the variant that it names knows of it."""
+        name = value.get(self.tag) if is_object(value) else None
+        return self.variants[name].known(value) if isinstance(name, str) and name in self.variants else value
+
 
 class Either(Spec, frozen=True, kw_only=True):
     """One of several specs whose JSON types differ: the value's type says which."""
@@ -230,6 +250,11 @@ class Either(Spec, frozen=True, kw_only=True):
         """Check the value as the option that its type names."""
         kind = _type_of(value)
         next(option for option in self.options if option.accepts(kind)).check(value, path=path)
+
+    def known(self, value: Any) -> Any:
+        """Return what the option that its type names knows of it."""
+        kind = _type_of(value)
+        return next((option.known(value) for option in self.options if option.accepts(kind)), value)
 
 
 def _type_of(value: Any) -> str:

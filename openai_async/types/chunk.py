@@ -16,11 +16,11 @@ from .completion import (
     ChoiceLogprobs,
     FinishReason,
     ServiceTier,
-    reasoning_text,
     text_of_parts,
 )
 from .model import Model
 from .moderation import Moderation
+from .reasoning import reasoning_of_delta
 from .shared import Unlisted
 from .usage import CompletionUsage
 
@@ -103,8 +103,11 @@ class ChoiceDelta(Model):
 
     @property
     def reasoning(self) -> str | None:
-        """The piece of the model's reasoning, under whichever name the vendor sends it; None: there is none."""
-        return reasoning_text(self.model_extra)
+        """The piece of the model's reasoning, under whichever name and in whichever shape the vendor sends it.
+
+        None: the delta has none. The pieces of a stream add up to the reasoning of its message.
+        """
+        return None if self._extra is UNSET else reasoning_of_delta(self._extra, self.content)
 
 
 class ChunkChoice(Model):

@@ -16,6 +16,7 @@ from .json import is_array, is_object, refuse_depth
 from .messages import ChatCompletionMessageParam
 from .model import Model, Response, plain, sendable
 from .moderation import Moderation
+from .reasoning import reasoning_of_message
 from .shared import Unlisted
 from .usage import CompletionUsage
 
@@ -179,8 +180,11 @@ class ChatCompletionMessage(Model):
 
     @property
     def reasoning(self) -> str | None:
-        """The model's reasoning, under whichever name the vendor sends it; None: there is none."""
-        return reasoning_text(self.model_extra)
+        """The model's reasoning, under whichever name and in whichever shape the vendor sends it; None: there is none.
+
+        Gemini writes it into the content, which stays as it was sent; here it is without the tags around it.
+        """
+        return None if self._extra is UNSET else reasoning_of_message(self._extra, self.content)
 
     def to_param(self) -> ChatCompletionMessageParam:
         """Return the message as one that `messages=` takes: what the request schema knows, and vendors' extras.
@@ -199,7 +203,7 @@ class ChatCompletionMessage(Model):
         parts = _typed_parts(extra.get("content_parts")) or _typed_parts(extra.get("content"))
         calls = [_call_param(call) for call in self.tool_calls or ()]
         said = {
-            "content": plain(parts) or self.content,
+            "content": plain(_with_text(parts, self.content)) if parts else self.content,
             "refusal": self.refusal,
             "audio": {"id": self.audio.id} if self.audio is not None else None,
             "function_call": sendable(self.function_call) if self.function_call is not None else None,
@@ -247,6 +251,16 @@ def _typed_parts(content: Any) -> list[dict[str, Any]] | None:
     return cast("Any", content) if all(_is_typed(part) for part in cast("Iterable[Any]", content)) else None
 
 
+def _with_text(parts: list[dict[str, Any]], content: str | None) -> list[dict[str, Any]]:
+    """The parts, with all of the text: Mistral streams its thinking as parts, and then its answer as plain text."""
+    told = text_of_parts(parts) or ""
+    if content is None or content == told:
+        return parts
+    if not content.startswith(told):
+        parts, told = [part for part in parts if part["type"] != "text"], ""
+    return [*parts, {"type": "text", "text": content[len(told) :]}]
+
+
 def _is_typed(part: Any) -> bool:
     return isinstance(part, dict) and isinstance(cast("dict[str, Any]", part).get("type"), str)
 
@@ -264,15 +278,6 @@ def text_of_parts(content: Any) -> str | None:
         return None
     parts = [part for part in content if is_object(part) and _is_typed(part)]
     return "".join(part["text"] for part in parts if part["type"] == "text" and isinstance(part.get("text"), str))
-
-
-# vLLM ≥ 0.9, OpenRouter and Groq say "reasoning", DeepSeek, llama.cpp and older vLLM "reasoning_content".
-_REASONING_KEYS = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
-
-
-def reasoning_text(extra: dict[str, Any]) -> str | None:
-    """The first text in `extra` under one of the vendors' names for reasoning, or None."""
-    return next((extra[key] for key in _REASONING_KEYS if isinstance(extra.get(key), str)), None)
 
 
 class Choice(Model):

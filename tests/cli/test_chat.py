@@ -480,6 +480,19 @@ def test_reasoning_is_dimmed_on_a_terminal(terminal, call):
     assert piped.stdout == b"So.\n"
 
 
+def test_thoughts_that_are_content_are_shown_once(terminal, call):
+    """Gemini marks pieces of the content as thoughts: dimmed on a terminal, and no part of what a pipe gets."""
+    thought = {"content": "<thought>Hm.", "extra_content": {"google": {"thought": True}}}
+    payloads = [chunk(delta=thought), chunk("So."), chunk(finish="stop")]
+    with in_thread(RawServer(sse(payloads))) as server:
+        screen = terminal(*at(server.url, "-q", "Hi"))
+        assert screen.close() == 0
+        piped = call(*at(server.url, "Hi"))
+
+    assert screen.raw == b"\x1b[2mHm.\x1b[0m\r\n\r\nSo.\r\n"
+    assert piped.stdout == b"So.\n"
+
+
 def test_a_server_can_not_steer_the_terminal(terminal, call):
     """Escape sequences in an answer or an error are shown, not obeyed; a pipe gets the answer as it is."""
     payloads = [chunk("\x1b]0;title\x07\x9b2Jred\r\tx", finish="stop")]

@@ -102,6 +102,11 @@ BODIES = {
     "a list of sentences": (["m", "n"], "m", ...),
     "portkey": ({"status": "failure", "message": "m"}, "m", ...),
     "OAuth": ({"error": "invalid_client", "error_description": "who?"}, "invalid_client", ...),
+    "FastAPI's list as a message": (
+        {"object": "error", "message": {"detail": [{"type": "extra", "msg": "Extra inputs are not permitted"}]}},
+        "Extra inputs are not permitted",
+        ...,
+    ),
     "msg": ({"code": 7, "msg": "m"}, "m", ...),
     "no message": ({"error": {"code": "c"}}, "The server gave no message; see the error's body.", {"code": "c"}),
     "an empty message": ({"error": {"message": " ", "detail": "d"}}, "d", {"message": " ", "detail": "d"}),

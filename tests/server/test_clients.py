@@ -153,6 +153,25 @@ def test_tool_round_trip(with_client):
     assert "18 degrees" in second.choices[0].message.content
 
 
+def test_streamed_calls_can_be_sent_back(with_client):
+    """Calls that the SDK joined from a stream keep their `index`, and are taken with it."""
+
+    async def scenario(client, url):
+        request = {"model": "m", "tools": [_WEATHER]}
+        async with client.chat.completions.stream(messages=_ASKED, tool_choice="required", **request) as stream:
+            message = (await stream.get_final_completion()).choices[0].message
+        sent = message.to_dict()
+        messages = [*_ASKED, sent, {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "18 degrees"}]
+        for call in sent["tool_calls"]:
+            del call["function"]["parsed_arguments"]  # the API refuses these
+        sent.pop("parsed", None)
+        return sent["tool_calls"], await client.chat.completions.create(messages=messages, **request)
+
+    calls, second = with_client(scenario)
+    assert calls[0]["index"] == 0
+    assert "18 degrees" in second.choices[0].message.content
+
+
 @pytest.mark.parametrize(
     ("options", "request_", "error", "code"),
     [

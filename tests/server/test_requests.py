@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import pytest
@@ -211,3 +212,51 @@ def test_unknown_parameters_can_be_ignored():
     assert "safe_prompt" not in read_request(body, ignore_unknown=True)
     with pytest.raises(Problem, match="safe_prompt"):
         read_request(body)
+
+
+def test_what_is_not_known_inside_is_dropped_too():
+    """With `ignore_unknown` no key that the API does not know is left, at any depth, but free objects stay whole."""
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    schema = {"type": "object", "x-order": ["a"]}
+    plain = {
+        "model": "m",
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "a"}]},
+            {"role": "assistant", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c", "content": "b"},
+        ],
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}],
+        "stop": ["a"],
+        "metadata": {"any": "thing"},
+    }
+    dressed = copy.deepcopy(plain)
+    dressed["safe_prompt"] = True
+    dressed["messages"][0]["content"][0]["cache_control"] = {"type": "ephemeral"}
+    dressed["messages"][1]["prefix"] = False
+    dressed["messages"][1]["tool_calls"][0]["extra_content"] = {"google": {}}
+    dressed["messages"][1]["tool_calls"][0]["function"]["parsed_arguments"] = None
+    dressed["tools"][0]["function"]["cache"] = True
+
+    assert read_request(json.dumps(dressed).encode(), ignore_unknown=True) == plain
+    with pytest.raises(Problem):
+        read_request(json.dumps(dressed).encode())
+
+
+@pytest.mark.parametrize(
+    ("changed", "param"),
+    [
+        ({"messages": "hi"}, "messages"),
+        ({"messages": ["hi"]}, "messages[0]"),
+        ({"messages": [{"role": ["user"], "content": "a"}]}, "messages[0].role"),
+        ({"messages": [{"role": "user", "content": [{"type": "thinking"}]}]}, "messages[0].content[0].type"),
+        ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
+        ({"stream_options": []}, "stream_options"),
+    ],
+)
+def test_what_is_wrong_is_still_refused(changed, param):
+    """`ignore_unknown` drops keys, and lets no wrong value pass."""
+    request = {"model": "m", "messages": [{"role": "user", "content": "a"}], **changed}
+
+    with pytest.raises(Problem) as caught:
+        read_request(json.dumps(request).encode(), ignore_unknown=True)
+    assert caught.value.param == param

@@ -99,6 +99,26 @@ def test_param_says_something() -> None:
     }
 
 
+THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+
+
+@pytest.mark.parametrize(
+    ("content", "parts", "sent"),
+    [
+        ("a", [THOUGHT], [THOUGHT, {"type": "text", "text": "a"}]),
+        ("ab", [THOUGHT, {"type": "text", "text": "a"}], [THOUGHT, *({"type": "text", "text": t} for t in "ab")]),
+        ("ba", [THOUGHT, {"type": "text", "text": "a"}], [THOUGHT, {"type": "text", "text": "ba"}]),
+        ("a", [THOUGHT, {"type": "text", "text": "a"}], [THOUGHT, {"type": "text", "text": "a"}]),
+        (None, [THOUGHT, {"type": "text", "text": "a"}], [THOUGHT, {"type": "text", "text": "a"}]),
+    ],
+)
+def test_param_has_the_thinking_and_the_whole_answer(content: str | None, parts: list[Any], sent: list[Any]) -> None:
+    """Of an answer that came partly as typed parts and partly as plain text, as Mistral streams it, all is sent back."""
+    message = ChatCompletionMessage.from_dict({"content": content, "content_parts": parts})
+
+    assert message.to_param() == {"role": "assistant", "content": sent}
+
+
 def test_param_shares_nothing() -> None:
     """Changing the parameter does not change the message."""
     message = ChatCompletionMessage.from_dict({"tool_calls": [FUNCTION_CALL], "vendor": {"a": []}})

@@ -1,0 +1,1 @@
+"""The families, each a module with `ANSWERS` and `REFUSALS`."""
