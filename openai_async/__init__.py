@@ -220,7 +220,8 @@ _HOMES = {
     "types.parsed": ("ParsedChatCompletion",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-_PARTS = frozenset({"bulk", "errors", "relay", "server", "types"})  # `openai_async.errors` after `import openai_async`
+# `openai_async.errors` works after `import openai_async`.
+_PARTS = frozenset({"bulk", "errors", "hooks", "relay", "server", "testing", "types"})
 
 
 def __getattr__(name: str) -> Any:

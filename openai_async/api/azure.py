@@ -6,7 +6,7 @@ Azure's settings come in beside those of `AsyncOpenAI`; the same methods go out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike, environ
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, Unpack
 from urllib.parse import quote, unquote, urlsplit
@@ -27,6 +27,7 @@ from .settings import Changes, checked_key, setting
 if TYPE_CHECKING:
     from ssl import SSLContext
 
+    from openai_async.hooks.hook import Hook
     from openai_async.transport.session import ClientSession
 
 __all__ = ["AsyncAzureOpenAI", "AzureChanges", "AzureSettings"]
@@ -63,6 +64,7 @@ class AzureSettings(TypedDict, total=False):
     session: ClientSession | None
     transport: Transport | None
     limiter: Limiter | None
+    hooks: Iterable[Hook] | None
 
 
 class AzureChanges(Changes, total=False):

@@ -7,7 +7,7 @@ event loop: each loop gets connections of its own.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
@@ -27,14 +27,25 @@ from .deviations import Deviations
 from .raw import ResponseHead
 from .reader import ChunkReader
 from .request import ApiKey, Plan, header_value, resolve_key
-from .settings import DataResidency, checked_limiter, choose_base_url, kind_of, refuse, set_up_logging
+from .settings import (
+    DataResidency,
+    checked_hooks,
+    checked_limiter,
+    choose_base_url,
+    kind_of,
+    refuse,
+    set_up_logging,
+)
 from .verbs import Verbs
 from .wrappers import ClientWithRawResponse, ClientWithStreamingResponse
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
+    from openai_async.hooks.hook import Hook
     from openai_async.transport.session import ClientSession
+
+    from .watch import Watch
 
 __all__ = ["AsyncOpenAI"]
 
@@ -73,6 +84,7 @@ class AsyncOpenAI(Configured, Verbs):
         session: An `aiohttp.ClientSession` to use instead of our own; the client does not close it.
         transport: Anything with the `Transport` protocol, instead of aiohttp.
         limiter: What lets each attempt through, to stay within rate limits; None: nothing does.
+        hooks: Functions that are told what happens to each request; see `openai_async.hooks`. None: there are none.
         unsupported: Arguments of the official client that have no place here: what is there instead is in the error.
 
     Raises:
@@ -101,6 +113,7 @@ class AsyncOpenAI(Configured, Verbs):
         session: ClientSession | None = None,
         transport: Transport | None = None,
         limiter: Limiter | None = None,
+        hooks: Iterable[Hook] | None = None,
         _enforce_credentials: bool = True,
         **unsupported: None,
     ) -> None:
@@ -119,6 +132,7 @@ class AsyncOpenAI(Configured, Verbs):
             enforce_credentials=_enforce_credentials,
         )
         self._limiter = checked_limiter(limiter)
+        self._hooks = checked_hooks(hooks)
         own = {"session": session, "proxy": proxy, "ssl": ssl_context, "uds": uds}
         self._transport = _Shared(_open_transport(transport, own, limit))
         self._deviations = Deviations()
@@ -147,8 +161,18 @@ class AsyncOpenAI(Configured, Verbs):
 
     # Sending.
 
-    async def _send(self, plan: Plan, accept: Callable[[Response, Timer], Awaitable[T]]) -> T:
-        """Send what was planned; see `transport.exchange`."""
+    def _send(self, plan: Plan, accept: Callable[[Response, Timer], Awaitable[T]]) -> Coroutine[Any, Any, T]:
+        """Send what was planned, and tell the hooks, if there are any; see `transport.exchange`."""
+        if self._hooks is None:
+            return self._exchange(plan, accept)
+        from .watched import follow  # noqa: PLC0415 - loaded where there are hooks
+
+        return follow(self._hooks, plan, accept, self._exchange)
+
+    async def _exchange(
+        self, plan: Plan, accept: Callable[[Response, Timer], Awaitable[T]], watch: Watch | None = None
+    ) -> T:
+        """Send what was planned; `watch`, if there is one, is told of what fails."""
         pending = plan.pending
         if self._key is None and set(pending) >= set(self._key_headers):
             raise OpenAIError(self._no_key)
@@ -159,12 +183,16 @@ class AsyncOpenAI(Configured, Verbs):
             nonlocal secrets
             request = plan.request(self._credentials(await self._renewed_key()))
             secrets = Secrets(request)
+            if watch is not None:
+                watch.secrets = secrets
             return request
 
         request: Request | None = None
         if not renews:  # the same for all attempts
             request = plan.request(self._known_credentials() if pending else {})
             secrets = Secrets(request)
+        if watch is not None:
+            watch.secrets = secrets
         answer = await exchange(
             self._transport.get(),
             request or renewed,
@@ -173,6 +201,7 @@ class AsyncOpenAI(Configured, Verbs):
             max_retries=plan.max_retries,
             renews=renews,
             pace=None if self._limiter is None else Pace(self._limiter, cost_of(plan.body), used_by),
+            failed=None if watch is None else watch.failed,
         )
         opened: object = answer
         if isinstance(opened, _FAIL_LATER):

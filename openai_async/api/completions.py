@@ -252,6 +252,7 @@ class AsyncCompletions(StoredCompletions):
             max_turns=max_turns,
             tool_timeout=tool_timeout,
             on_tool_error=on_tool_error,
+            hooks=self._client._hooks,
         )
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 from openai_async.errors import OpenAIError
 from openai_async.protocol import codec
@@ -22,6 +22,7 @@ from .request import KEY_PENDING, ApiKey, Plan, merge_headers
 from .settings import (
     Changes,
     checked_header,
+    checked_hooks,
     checked_key,
     checked_limiter,
     checked_retries,
@@ -32,6 +33,9 @@ from .settings import (
     regional_url,
     setting,
 )
+
+if TYPE_CHECKING:
+    from openai_async.hooks.hook import Hooks
 
 __all__ = ["Configured"]
 
@@ -64,6 +68,7 @@ class Configured:
 
     _no_key: ClassVar[str] = _NO_KEY
     _limiter: Limiter | None = None
+    _hooks: Hooks | None = None
 
     def __init__(
         self,
@@ -192,6 +197,8 @@ class Configured:
         }
         limiter = given("limiter", not_given)
         twin._limiter = self._limiter if isinstance(limiter, Omit) else checked_limiter(limiter)
+        hooks = given("hooks", not_given)
+        twin._hooks = self._hooks if isinstance(hooks, Omit) else checked_hooks(hooks)
         twin._headers = twin._make_headers()
         return twin
 

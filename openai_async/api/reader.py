@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import islice
 
-from openai_async.errors import APIConnectionError, APIError, APITimeoutError, IncompleteStreamError, StreamStateError
+from openai_async.errors import APIConnectionError, APIError, StreamStateError
 from openai_async.protocol.chunks import ChunkDecoder, Done, has_payload
 from openai_async.protocol.snapshot import ChatCompletionAccumulator
 from openai_async.protocol.sse import MAX_EVENT_SIZE, EventParser, ServerSentEvent, encode
@@ -22,6 +22,7 @@ from openai_async.types.chunk import ChatCompletionChunk
 from openai_async.types.completion import ChatCompletion
 
 from .deviations import Deviations
+from .ending import ending_of
 from .response import ResponseInfo, introduce, not_an_answer
 
 __all__ = ["ChunkReader"]
@@ -40,7 +41,10 @@ class ChunkReader:
     Attributes:
         info: Status and headers of the response.
         accumulator: What was handed out, added up.
+        asked: How many answers the request asks for.
+        chunked: Whether any chunk came.
         chunks: Decoded and not handed out yet.
+        closed: Whether the reader left before the stream's end.
         data: The JSON of each of `chunks`; None: nobody asked.
         last_data: That of the chunk handed out last, if it is kept.
         reads: What the socket brought, read by read, that nobody has taken yet; None: nobody will.
@@ -53,8 +57,8 @@ class ChunkReader:
         secrets: Keys that no error may show.
     """
 
-    __slots__ = ("__weakref__", "_asked", "_body", "_closed", "_decoder", "_deviations", "_parser", "_reading", "_watched",
-                 "accumulator", "chunked", "chunks", "data", "done", "failure", "info", "last_data", "over", "payload",
+    __slots__ = ("__weakref__", "_body", "_decoder", "_deviations", "_parser", "_reading", "_watched",
+                 "accumulator", "asked", "chunked", "chunks", "closed", "data", "done", "failure", "info", "last_data", "over", "payload",
                  "reads", "secrets", "size", "timer", "wants_bytes")  # fmt: skip
 
     def __init__(
@@ -69,14 +73,16 @@ class ChunkReader:
         self.info: ResponseInfo = ResponseInfo.of(response, timer)
         self.timer: Timer = timer
         self.accumulator: ChatCompletionAccumulator = ChatCompletionAccumulator()
+        self.asked: int = choices
         self.chunks: deque[ChatCompletionChunk] = deque()
+        self.closed: bool = False
         self.data: deque[bytes] | None = deque() if keep_data else None
         self.last_data: bytes = b""
         self.reads: list[bytes] | None = []
         self.size: int = 0
         self.wants_bytes: bool = False
         self.failure: APIError | None = None
-        self.chunked: bool = False  # any chunk came
+        self.chunked: bool = False
         self.payload: bool = False
         self.done: bool = False
         self.over: bool = False
@@ -85,8 +91,6 @@ class ChunkReader:
         self._parser = EventParser()
         self._decoder = ChunkDecoder(headers=response.headers)
         self._deviations = deviations
-        self._asked = choices
-        self._closed = False  # because the reader left
         self._watched = True  # a chunk handed out has more to it than the chunk
         self._reading = False
 
@@ -170,7 +174,7 @@ class ChunkReader:
     def abort(self) -> None:
         """Read no more; the server sees the connection go away, unless the body was at its end."""
         if not self.over:
-            self._closed = True
+            self.closed = True
             self._mark_over()
             self._body.close()
 
@@ -278,11 +282,11 @@ class ChunkReader:
     def _end(self, error: APIConnectionError | None) -> None:
         """The body ended, cleanly or with an error. Whether that is an answer's end shows when all is handed out."""
         self._mark_over()
+        self.failure = error
         if error is None:
             self._body.release()
         else:
             self._body.close()
-            self.failure = error
 
     def _mark_over(self) -> None:
         self.over = True
@@ -295,7 +299,7 @@ class ChunkReader:
 
     def outcome(self) -> Exception:
         """What ends the iteration, all chunks being handed out: `StopAsyncIteration`, or why there is no answer."""
-        outcome = self._ending()
+        outcome = ending_of(self, self.accumulator)
         if not isinstance(outcome, APIError):
             return outcome
         introduce(outcome, self.info)
@@ -305,28 +309,3 @@ class ChunkReader:
             outcome.partial._response_id = outcome.request_id  # a key was taken out of it
         self.failure = outcome
         return outcome
-
-    def _ending(self) -> Exception:
-        """How the stream ended: the answer is whole, or it is not, and why."""
-        failure = self.failure
-        if failure is not None and not isinstance(failure, APIConnectionError):
-            return failure
-        # The body ended, cleanly or not. A connection that breaks after the last finish_reason breaks nothing.
-        if self.done and not (self.accumulator.choices or self.accumulator.usage):
-            body = self.snapshot().to_json(indent=None).encode() if self.chunked else b"data: [DONE]"
-            return not_an_answer(self.info, body, "a stream with an answer in it")
-        # In order, fewer answers than asked for are the server's decision; after a break, nobody else would miss one.
-        all_began = failure is None or len(self.accumulator.choices) >= self._asked
-        if self.done or (self.accumulator.finished and all_began):
-            return StopAsyncIteration()
-        if failure is None and self._closed:
-            return StreamStateError("The stream was closed before its end; `snapshot` has what was received.")
-        if failure is None and not self.chunked:
-            body = b"".join(self.reads or ())
-            return not_an_answer(self.info, body, "a stream with an answer in it" if body else "an event stream")
-        if isinstance(failure, APITimeoutError | IncompleteStreamError):
-            return failure
-        how = failure.message if failure is not None else "the server closed it without an error."
-        error = IncompleteStreamError(f"The stream ended before the answer did: {how}")
-        error.__cause__ = failure
-        return error

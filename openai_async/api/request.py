@@ -7,8 +7,8 @@ attempt, everything else is worked out once. Nothing here sends anything.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -21,6 +21,9 @@ from openai_async.types.options import Omit, RequestOptions, Timeout
 
 from .arguments import mapping_of
 from .deviations import Deviations
+
+if TYPE_CHECKING:
+    from openai_async.hooks.hook import Hooks
 
 __all__ = [
     "KEY_HEADERS",
@@ -94,6 +97,7 @@ class Sender(Protocol):
     """What the methods need of their client."""
 
     _deviations: Deviations
+    _hooks: Hooks | None
 
     def _plan(
         self,
@@ -106,7 +110,7 @@ class Sender(Protocol):
         model: str | None = None,
     ) -> Plan: ...
 
-    async def _send(self, plan: Plan, accept: Callable[[Response, Timer], Awaitable[T]]) -> T: ...
+    def _send(self, plan: Plan, accept: Callable[[Response, Timer], Awaitable[T]]) -> Coroutine[Any, Any, T]: ...
 
 
 def encode_body(params: Mapping[str, Any], extra: object) -> bytes:

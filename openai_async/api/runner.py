@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from openai_async.errors import OutputParseError, StreamStateError, ToolLoopError
 
@@ -22,6 +22,9 @@ from .runevents import RunDoneEvent, RunEvent, ToolCall, ToolRun, ToolRunEvent, 
 from .stream import EventStream
 from .toolbox import Toolbox, ToolErrorPolicy
 from .work import Work
+
+if TYPE_CHECKING:
+    from openai_async.hooks.hook import Hooks
 
 __all__ = ["ToolRunner"]
 
@@ -59,6 +62,7 @@ class ToolRunner(Generic[T]):
         max_turns: How often the model is asked at most, 1 or more.
         tool_timeout: Seconds that a call may take before the model is told that it took too long; None: no limit.
         on_tool_error: See `toolbox.Toolbox`.
+        hooks: Told of the calls of tools; None: there are none.
 
     Raises:
         TypeError: A tool has no function, or another argument is of the wrong type.
@@ -75,6 +79,7 @@ class ToolRunner(Generic[T]):
         max_turns: int = 10,
         tool_timeout: float | None = None,
         on_tool_error: ToolErrorPolicy = "raise",
+        hooks: Hooks | None = None,
     ) -> None:
         check_flag(stream, "run_tools(stream=...)")
         check_whole(max_turns, "max_turns", least=1)
@@ -84,6 +89,7 @@ class ToolRunner(Generic[T]):
         self._streaming = stream
         self._max_turns = max_turns
         self._work = Work()
+        self._hooks = hooks
         self._stream: EventStream[T] | None = None  # the one being read
         self._failure: Exception | None = None
         self._reading = self._done = False
@@ -245,12 +251,18 @@ class ToolRunner(Generic[T]):
     async def _answered(self, calls: list[ToolCall]) -> AsyncGenerator[RunEvent]:
         """Make the calls; the events are those of tools, as they happen."""
         events: asyncio.Queue[RunEvent | None] = asyncio.Queue()
-        conversation = self._conversation
+        conversation, watch = self._conversation, None
+        emit: Callable[[RunEvent], object] = events.put_nowait
+        if self._hooks is not None:
+            from .toolwatch import ToolWatch  # noqa: PLC0415 - loaded where there are hooks
+
+            watch = ToolWatch(self._hooks)
+            emit = watch.passing(emit)
         task = self._work.start(
-            self._toolbox.answer_all(
-                calls, events.put_nowait, parallel=conversation.parallel, only_first=conversation.named
-            )
+            self._toolbox.answer_all(calls, emit, parallel=conversation.parallel, only_first=conversation.named)
         )
+        if watch is not None:
+            task.add_done_callback(watch.end)
         task.add_done_callback(lambda _: events.put_nowait(None))
         try:
             while (event := await events.get()) is not None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Final, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 
 from openai_async.errors import OpenAIError
 from openai_async.transport.limits import Limiter
@@ -19,10 +19,14 @@ from openai_async.types.options import Omit, Timeout
 from .arguments import check_text, mapping_of
 from .request import ApiKey, header_value
 
+if TYPE_CHECKING:
+    from openai_async.hooks.hook import Hook, Hooks
+
 __all__ = [
     "Changes",
     "DataResidency",
     "checked_header",
+    "checked_hooks",
     "checked_key",
     "checked_limiter",
     "checked_retries",
@@ -47,6 +51,9 @@ _REGIONS: Final[Mapping[str, str]] = {
 }
 # A plain answer comes when all of it is written: only its total can be limited.
 _PLAIN_TOTAL: Final = 600.0
+
+# Whoever sets up no logging reads nothing of ours: Python would else print warnings, without saying whose they are.
+logging.getLogger("openai_async").addHandler(logging.NullHandler())
 
 _LEVELS: Final = {"debug", "info", "warning", "error", "critical"}
 _LOG_FORMAT: Final = "[%(asctime)s - %(name)s:%(lineno)d - %(levelname)s] %(message)s"
@@ -108,6 +115,9 @@ class Changes(TypedDict, total=False):
     limiter: Limiter | Omit | None
     """What lets requests through; None: nothing, from now on."""
 
+    hooks: Iterable[Hook] | Omit | None
+    """Functions that are told what happens, in the place of those of the client; None: none, from now on."""
+
 
 def setting(given: str | None, variable: str) -> str | None:
     """Return an argument, or what the environment says in its place; None: neither, or nothing in it."""
@@ -159,6 +169,21 @@ def checked_limiter(limiter: Limiter | None) -> Limiter | None:
             f"limiter must have a method acquire(*, tokens), as a Limiter has, which {kind_of(limiter)} has not"
         )
     return limiter
+
+
+def checked_hooks(hooks: Iterable[Hook] | None) -> Hooks | None:
+    """Return hooks, if some are given, and one that logs where `OPENAI_LOG` is "debug"; None: there are none.
+
+    Raises:
+        TypeError: They are no list of functions.
+    """
+    debugs = os.environ.get("OPENAI_LOG", "").lower() == "debug"
+    if hooks is None and not debugs:
+        return None
+    from openai_async.hooks.hook import Hooks  # noqa: PLC0415 - most clients have none
+    from openai_async.hooks.lines import LoggingHook  # noqa: PLC0415 - likewise
+
+    return Hooks(() if hooks is None else hooks, *([LoggingHook()] if debugs else [])) or None
 
 
 def kind_of(value: object) -> str:

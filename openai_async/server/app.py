@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from .desk import Recorded
     from .faults import Fault
     from .limits import RateLimits
     from .replies import Responder
@@ -63,11 +64,13 @@ class AppOptions(TypedDict, total=False):
         api_key: The key, or keys, that clients must send; None: none is asked for.
         models: Names of the models that exist; None: every name is a model.
         faults: What goes wrong with the first requests, in this order.
+        fault_for: Says what goes wrong with a request, once it is here and let in, or raises a `Problem`; None, also
+            when it returns that: what `faults` say.
         fault_header: The request header that may order a fault; None: none may. By default `x-fault`.
         delay: Seconds between tokens of a stream.
         limits: Rate limits to report, and to keep if they say so; None: generous ones, not enforced.
         clock: Seconds since 1970, to date answers with; None: an answer's date depends on its request only.
-        ignore_unknown: Drop request parameters that the API does not know instead of refusing them.
+        ignore_unknown: Drop what the API does not know instead of refusing it: parameters, and keys inside of them.
         ping: Seconds between keep-alive comments on a stream; 0: none. By default 15.
         send_timeout: Seconds after which a client that does not read is cut off; None: never. By default 60.
         max_body: Bytes that a request may have. By default 32 MiB.
@@ -80,6 +83,7 @@ class AppOptions(TypedDict, total=False):
     api_key: str | Collection[str] | None
     models: Collection[str] | None
     faults: Iterable[Fault]
+    fault_for: Callable[[Recorded], Fault | None] | None
     fault_header: str | None
     delay: float
     limits: RateLimits | None
@@ -112,6 +116,7 @@ def create_app(responder: Responder | None = None, **options: Unpack[AppOptions]
         api_keys=[key] if isinstance(key, str) else key or (),
         models=options.get("models"),
         faults=options.get("faults", ()),
+        fault_for=options.get("fault_for"),
         fault_header=options.get("fault_header", "x-fault"),
         limits=options.get("limits"),
         clock=options.get("clock"),
@@ -185,7 +190,8 @@ class _Chat:
             self._desk.limits.spend(completion.get("usage", {}).get("total_tokens", 0), now=visit.began)
             keeper.take(completion)
 
-        reply = await unless_gone(lambda: self._reply(asked), desk=self._desk, receive=request.receive)
+        receive, recorded = request.receive, visit.recorded
+        reply = await unless_gone(lambda: self._reply(asked), desk=self._desk, receive=receive, asked=recorded)
         if isinstance(reply, _Live) and asked.get("stream"):
             events = live_events(asked, reply.pieces(), created=created, id=keeper.id(), finished=finished)
         else:

@@ -11,7 +11,7 @@ import hmac
 import time
 import uuid
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -39,6 +39,10 @@ class Recorded(msgspec.Struct):
         headers: Name in lower case to value; of a repeated header, the last.
         body: The bytes of the body; empty while it is still on its way.
         request_id: The `x-request-id` of the answer.
+        peer: Address and port of the client; None: the ASGI server does not tell.
+        status: Of the answer; 0: none has begun.
+        outcome: Of the answer: "open" until it is sent to its end ("complete"), its client left ("aborted"), or this
+            server broke it off ("cut").
     """
 
     method: str
@@ -47,6 +51,9 @@ class Recorded(msgspec.Struct):
     headers: dict[str, str]
     body: bytes = b""
     request_id: str = ""
+    peer: tuple[str, int] | None = None
+    status: int = 0
+    outcome: Literal["open", "complete", "aborted", "cut"] = "open"
 
     @property
     def json(self) -> Any:
@@ -89,6 +96,7 @@ class Desk:
         limits: The rate limits to report.
         clock: Seconds since 1970, to date answers with; None: each is dated by its request alone.
         keep: How many of the latest requests are kept in `requests`.
+        fault_for: Says what goes wrong with a request; None, also when it returns that: what `faults` say.
 
     Attributes:
         requests: The latest requests, oldest first.
@@ -107,17 +115,19 @@ class Desk:
         limits: RateLimits | None = None,
         clock: Callable[[], float] | None = None,
         keep: int = 10_000,
+        fault_for: Callable[[Recorded], Fault | None] | None = None,
     ) -> None:
         self.api_keys: list[bytes] = [key.encode() for key in api_keys]
         self.models = models
         self.limits: RateLimits = limits or RateLimits()
         self.requests: deque[Recorded] = deque(maxlen=keep)
         self.aborts: int = 0
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self.peers: set[tuple[str, int]] = set()
         self.open: set[anyio.CancelScope] = set()
         self._clock = clock
         self._fault_header = fault_header
+        self._fault_for = fault_for
         self._faults: list[_Pending] = []
         for fault in faults:
             self.add_fault(fault)
@@ -129,7 +139,8 @@ class Desk:
         recorded = Recorded(scope["method"], scope["path"], query, headers, request_id=f"req_{uuid.uuid4().hex}")
         self.requests.append(recorded)
         if scope.get("client"):
-            self.peers.add(tuple(scope["client"]))
+            recorded.peer = tuple(scope["client"])
+            self.peers.add(recorded.peer)
         # uvicorn's `receive` is a method of its request cycle, which knows the transport. There is no other way to it.
         transport = getattr(getattr(receive, "__self__", None), "transport", None)
         began, server = time.monotonic(), scope.get("server")
@@ -140,7 +151,7 @@ class Desk:
 
         Raises:
             Problem: The key is missing or wrong (401), there is none and it may be a web page (403), a rate limit is
-                exceeded (429), or the fault's header can't be read (400).
+                exceeded (429), or the fault's header can't be read (400). Or whatever `fault_for` raises.
         """
         if self.api_keys:
             self._check_key(visit.recorded.headers)
@@ -148,7 +159,11 @@ class Desk:
             check_host(visit.server, visit.recorded.headers)
         self.limits.check(now=visit.began)
         ordered = visit.recorded.headers.get(self._fault_header) if self._fault_header else None
-        visit.fault = Fault.from_header(ordered) if ordered is not None else self._next_fault()
+        if ordered is not None:
+            visit.fault = Fault.from_header(ordered)
+        else:
+            chosen = self._fault_for(visit.recorded) if self._fault_for is not None else None
+            visit.fault = chosen if chosen is not None else self._next_fault()
 
     def add_fault(self, fault: Fault) -> None:
         """Let a fault happen when the ones before it are used up."""
@@ -179,17 +194,39 @@ class Desk:
             **self.limits.headers(now=now),
         }
 
-    def note_abort(self) -> None:
-        """Count a client that left before its answer was complete."""
+    def note_abort(self, recorded: Recorded | None = None) -> None:
+        """Count a client that left before its answer was complete.
+
+        Args:
+            recorded: Its request; None: not known.
+        """
         self.aborts += 1
-        for least, waiter in self._waiting:
-            if self.aborts >= least and not waiter.done():
-                waiter.set_result(None)
+        if recorded is not None:
+            recorded.outcome = "aborted"
+        self._tell()
+
+    def note_end(self, recorded: Recorded, *, whole: bool) -> None:
+        """Note that an answer is over, to its end or not; what is over already stays as it ended."""
+        if recorded.outcome == "open":
+            recorded.outcome = "complete" if whole else "cut"
+            self._tell()
 
     async def wait_aborts(self, least: int) -> None:
         """Wait until `aborts` is at least so many; cancelling it loses nothing."""
-        if self.aborts < least:
-            entry = (least, asyncio.get_running_loop().create_future())
+        await self._wait(lambda: self.aborts >= least)
+
+    async def wait_end(self, recorded: Recorded) -> None:
+        """Wait until an answer is over, however it ends; cancelling it loses nothing."""
+        await self._wait(lambda: recorded.outcome != "open")
+
+    def _tell(self) -> None:
+        for reached, waiter in self._waiting:
+            if reached() and not waiter.done():
+                waiter.set_result(None)
+
+    async def _wait(self, reached: Callable[[], bool]) -> None:
+        if not reached():
+            entry = (reached, asyncio.get_running_loop().create_future())
             self._waiting.append(entry)
             try:
                 await entry[1]

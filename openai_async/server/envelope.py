@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from .desk import Desk, Visit
 
-__all__ = ["Envelope"]
+__all__ = ["Envelope", "hang_up"]
 
 _log = logging.getLogger("openai_async.server")
 
@@ -60,14 +60,21 @@ class Envelope:
         async def send_headed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 visit.answered = True
+                visit.recorded.status = message["status"]
                 headers = self._desk.headers(visit).items()
                 message["headers"] = [*message["headers"], *((k.encode(), v.encode("latin-1")) for k, v in headers)]
+            elif not message.get("more_body", False):
+                # Before it is sent: whoever has read the end finds it noted.
+                self._desk.note_end(visit.recorded, whole=True)
             await send(message)
 
         try:
             await self._serve(visit, scope, receive, send_headed)
         except HangUp:
-            await _hang_up(visit, receive)
+            self._desk.note_end(visit.recorded, whole=False)
+            await hang_up(receive, visit.transport, reset=visit.fault is not None and visit.fault.reset)
+        finally:
+            self._desk.note_end(visit.recorded, whole=False)
 
     async def _serve(self, visit: Visit, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -91,7 +98,7 @@ class Envelope:
         if fault is None:
             return False
         if fault.delay:
-            await unless_gone(lambda: anyio.sleep(fault.delay), desk=self._desk, receive=receive)
+            await unless_gone(lambda: anyio.sleep(fault.delay), desk=self._desk, receive=receive, asked=visit.recorded)
         if fault.drop:
             raise HangUp
         if fault.html:
@@ -115,16 +122,24 @@ async def _send(send: Send, status: int, body: bytes, headers: dict[str, str]) -
     await send({"type": "http.response.body", "body": body})
 
 
-async def _hang_up(visit: Visit, receive: Receive) -> None:
-    """Close the connection with the answer unfinished, and wait until it is closed."""
-    transport = visit.transport
+async def hang_up(receive: Receive, transport: Any, *, reset: bool = False) -> None:
+    """Close a connection with its answer unfinished, and wait until it is closed; cancelling it may leave it open.
+
+    Args:
+        receive: Tells of the end.
+        transport: The connection; None: the ASGI server does not show it, and closes it because this raises.
+        reset: Send a reset (RST) instead of an orderly end (FIN).
+
+    Raises:
+        HangUp: The ASGI server has to close the connection itself.
+    """
     if transport is None:
         with anyio.move_on_after(_PATIENCE_UNSEEN):
             if (await receive())["type"] == "http.disconnect":
                 return
         # Every ASGI server closes the connection when an app fails in the middle of an answer.
         raise HangUp
-    if visit.fault is not None and visit.fault.reset:
+    if reset:
         # A linger time of zero turns the close into a reset. A transport without a real socket just closes.
         with contextlib.suppress(OSError, AttributeError):
             linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)

@@ -45,6 +45,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         delay: Seconds before the answer begins.
         status: Answer with this error status, in the API's shape; None: don't.
         code: The error's code; None: the API's usual one for the status.
+        message: The error's sentence; None: one that says it was asked for.
         retry_after: Seconds to put into `retry-after`; None: no such header.
         html: Answer 200 (or `status`) with a web page.
         drop: Close the connection without any answer.
@@ -67,6 +68,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     delay: float = 0.0
     status: int | None = None
     code: str | None = None
+    message: str | None = None
     retry_after: float | None = None
     html: bool = False
     drop: bool = False
@@ -110,9 +112,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def problem(self) -> Problem:
         """The error to answer with when there is a `status`."""
         status = self.status or 500
-        return Problem(
-            status, f"This error was asked for: status {status}.", code=self.code, retry_after=self.retry_after
-        )
+        text = self.message if self.message is not None else f"This error was asked for: status {status}."
+        return Problem(status, text, code=self.code, retry_after=self.retry_after)
 
 
 async def spoiled(events: AsyncGenerator[Event], fault: Fault) -> AsyncGenerator[bytes]:

@@ -26,7 +26,7 @@ from .tokens import text_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Call", "Reply", "Responder", "Script", "StandIn", "completion_of"]
+__all__ = ["Call", "Reply", "Responder", "Script", "StandIn", "completion_of", "drafts_of"]
 
 _MOST_BRACES = 100  # places in a message where a schema is looked for
 
@@ -144,13 +144,18 @@ def completion_of(request: dict[str, Any], reply: Any, *, created: int | None = 
     """
     if is_object(reply) and "choices" in reply:
         return reply
-    drafts = _drafts(reply)
+    drafts = drafts_of(reply)
     if len(drafts) == 1:
         drafts *= request.get("n", 1)
     return complete(request, drafts, created=created)
 
 
-def _drafts(reply: Any) -> list[Draft]:
+def drafts_of(reply: Any) -> list[Draft]:
+    """Return what a reply says, one draft for all choices or one for each.
+
+    Raises:
+        TypeError: As in `completion_of`.
+    """
     if isinstance(reply, str):
         return [Draft(content=reply)]
     if isinstance(reply, Call):

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from typing import Self, Unpack
 
     import uvicorn
+    from starlette.types import ASGIApp
 
     from .app import AppOptions
     from .desk import Desk, Recorded
     from .faults import Fault
     from .replies import Responder
 
-__all__ = ["Serving", "run_server", "serve", "serve_forever"]
+__all__ = ["Serving", "run_server", "serve", "serve_app", "serve_forever"]
 
 # Seconds that answers have to end by themselves once the server closes, then without their connection, then cancelled.
 _GRACE = 0.3
@@ -39,14 +40,16 @@ _ROUNDS = 10
 class Serving(str):
     """The base URL of a running server, `http://127.0.0.1:PORT/v1`, and what the server saw."""
 
-    __slots__ = ("_desk",)
+    __slots__ = ("_desk", "_server")
     _desk: Desk
+    _server: uvicorn.Server
 
     @classmethod
-    def at(cls, url: str, desk: Desk) -> Self:
+    def at(cls, url: str, desk: Desk, server: uvicorn.Server) -> Self:
         """Make one; `serve` does."""
         serving = cls(url)
         serving._desk = desk
+        serving._server = server
         return serving
 
     @property
@@ -70,6 +73,15 @@ class Serving(str):
     def connections(self) -> int:
         """TCP connections that carried a request since the start, open or closed."""
         return len(self._desk.peers)
+
+    @property
+    def open_connections(self) -> int:
+        """TCP connections that are open now, those that carried no request yet among them."""
+        return len(self._server.server_state.connections)
+
+    async def wait_end(self, recorded: Recorded) -> None:
+        """Wait until the answer to one of the `requests` is over, however it ends; cancelling it loses nothing."""
+        await self._desk.wait_end(recorded)
 
     def add_fault(self, fault: Fault) -> None:
         """Let the next requests suffer a fault, after the faults that wait already."""
@@ -104,17 +116,47 @@ async def serve(
     app = create_app(responder, **options)
     with contextlib.closing(app.state.store):
         desk: Desk = app.state.desk
-        listener = _bind(host, port)
-        server = await _start(app, listener, read_timeout=options.get("read_timeout", READ_TIMEOUT))
-        ticker = asyncio.create_task(server.main_loop())
-        try:
-            yield Serving.at(_url(host, listener), desk)
-        finally:
-            # Also when this task is being cancelled: the sockets must go.
-            with anyio.CancelScope(shield=True):
-                ticker.cancel()
-                await asyncio.wait([ticker])
-                await _stop(server, desk)
+        timeout = options.get("read_timeout", READ_TIMEOUT)
+        async with serve_app(app, desk.close, host=host, port=port, read_timeout=timeout) as (url, server):
+            yield Serving.at(url, desk, server)
+
+
+@contextlib.asynccontextmanager
+async def serve_app(
+    app: ASGIApp,
+    close: Callable[[], None],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    read_timeout: float | None = READ_TIMEOUT,
+) -> AsyncGenerator[tuple[str, uvicorn.Server]]:
+    """Run any ASGI app inside of the current event loop, as `serve` does with its own.
+
+    Args:
+        app: The app; of its lifespan it hears nothing.
+        close: Called when the server closes: it has to break off every answer under way.
+        host: As in `serve`.
+        port: As in `serve`.
+        read_timeout: Seconds that a request's head may take to arrive; None: no limit.
+
+    Yields:
+        The base URL, which ends with `/v1`, and uvicorn's server.
+
+    Raises:
+        ImportError: The extra `server` is not installed.
+        OSError: The port is taken.
+    """
+    listener = _bind(host, port)
+    server = await _start(app, listener, read_timeout=read_timeout)
+    ticker = asyncio.create_task(server.main_loop())
+    try:
+        yield _url(host, listener), server
+    finally:
+        # Also when this task is being cancelled: the sockets must go.
+        with anyio.CancelScope(shield=True):
+            ticker.cancel()
+            await asyncio.wait([ticker])
+            await _stop(server, close)
 
 
 async def serve_forever(
@@ -191,13 +233,13 @@ def _url(host: str, listener: socket.socket) -> str:
 
 async def _start(app: Any, listener: socket.socket, *, read_timeout: float | None) -> uvicorn.Server:
     """Start uvicorn by its parts: `Server.serve` would install signal handlers, and take 0.2 s to start and stop."""
-    import uvicorn  # noqa: PLC0415 - see `serve`
-
-    config = configure(app, read_timeout=read_timeout)
-    config.load()
-    server = uvicorn.Server(config)
-    server.lifespan = config.lifespan_class(config)
     try:
+        import uvicorn  # noqa: PLC0415 - see `serve`
+
+        config = configure(app, read_timeout=read_timeout)
+        config.load()
+        server = uvicorn.Server(config)
+        server.lifespan = config.lifespan_class(config)
         await server.startup(sockets=[listener])
     except BaseException:
         listener.close()
@@ -205,12 +247,12 @@ async def _start(app: Any, listener: socket.socket, *, read_timeout: float | Non
     return server
 
 
-async def _stop(server: uvicorn.Server, desk: Desk) -> None:
+async def _stop(server: uvicorn.Server, close: Callable[[], None]) -> None:
     """End everything: first what can end by itself, then what can't."""
     for listener in server.servers:
         listener.close()
     state = server.server_state
-    desk.close()
+    close()
     for connection in list(state.connections):
         connection.shutdown()
     await _settle(state.tasks)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
     from .chunks import Event
-    from .desk import Desk, Visit
+    from .desk import Desk, Recorded, Visit
 
 __all__ = ["EventAnswer", "PieceAnswer", "load_sse", "paced", "unless_gone"]
 
@@ -52,13 +52,16 @@ def load_sse() -> type[EventSourceResponse]:
     return Response
 
 
-async def unless_gone(work: Callable[[], Awaitable[_T]], *, desk: Desk, receive: Receive) -> _T:
+async def unless_gone(
+    work: Callable[[], Awaitable[_T]], *, desk: Desk, receive: Receive, asked: Recorded | None = None
+) -> _T:
     """Do some work while watching the client; cancelling it cancels the work.
 
     Args:
         work: What to do.
         desk: Counts the client's leaving; its `close` cancels the work, too.
         receive: Tells of the client's leaving; nothing else may be using it.
+        asked: The client's request, which the desk is told; None: nobody needs to know.
 
     Raises:
         HangUp: The client left, or the server closes.
@@ -72,7 +75,7 @@ async def unless_gone(work: Callable[[], Awaitable[_T]], *, desk: Desk, receive:
         async def watch() -> None:
             while (await receive())["type"] != "http.disconnect":
                 pass
-            desk.note_abort()
+            desk.note_abort(asked)
             group.cancel_scope.cancel()
 
         group.start_soon(watch)
@@ -117,6 +120,7 @@ class EventAnswer:
         fault = visit.fault
         self._ping = ping if fault is None or not fault.sizes else 0
         self._send_timeout = send_timeout
+        self._recorded = visit.recorded
         self._transport = visit.transport
         self._pieces = _framed(events) if fault is None else spoiled(events, fault)
 
@@ -157,7 +161,7 @@ class EventAnswer:
         del message
         # It is also called when the server itself has ended the answer.
         if not self._finished:
-            self._desk.note_abort()
+            self._desk.note_abort(self._recorded)
 
 
 async def _until_lost(transport: Any) -> None:
@@ -198,6 +202,7 @@ class PieceAnswer:
         self._body = body
         self._desk = desk
         self._fault = visit.fault
+        self._recorded = visit.recorded
         self._transport = visit.transport
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -218,4 +223,4 @@ class PieceAnswer:
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
 
-        await unless_gone(work, desk=self._desk, receive=receive)
+        await unless_gone(work, desk=self._desk, receive=receive, asked=self._recorded)

@@ -59,6 +59,7 @@ async def exchange(
     max_retries: int,
     renews: bool = False,
     pace: Pace | None = None,
+    failed: Callable[[APIError, Attempt], object] | None = None,
 ) -> _T:
     """Send a request until `accept` is content with the response, or the retries are used up.
 
@@ -74,6 +75,7 @@ async def exchange(
         renews: Whether `prepare` asks for a key anew: then a 401, of a key that has just expired, is tried again at
             once, and once per call, without counting as a retry.
         pace: Asked before every attempt, retries included, under the total limit; None: nothing is.
+        failed: Told of each attempt that failed, keys being taken out of its error; None: nobody is.
 
     Returns:
         What `accept` returned.
@@ -106,13 +108,16 @@ async def exchange(
             if transport.closed:
                 delay = None  # by the user, meanwhile: what failed because of it stays failed
             attempts.append(Attempt(error.message, error.status_code, timer.loop.time() - began, delay))
+            if failed is not None:
+                failed(error, attempts[-1])
             if delay is None:
                 timer.stop()
                 raise _final(error, attempts) from error.__cause__
             if free:
                 spared.add(type(error))
             retries += not free
-            _log.info("retrying in %.2f s (retry %d of %d): %s", delay, retries, max_retries, _loggable(error))
+            told = (delay, retries, max_retries, _loggable(error))
+            _log.info("retrying in %.2f s (retry %d of %d): %s", *told, extra=_fields(error, delay, retries))
         except BaseException:
             if permitted is not None:
                 permitted.void()
@@ -171,6 +176,18 @@ def _loggable(error: APIError) -> str:
     if error.status_code is not None:
         told += f", status {error.status_code}"
     return told if error.request_id is None else f"{told}, request id {error.request_id}"
+
+
+def _fields(error: APIError, delay: float, retries: int) -> dict[str, object]:
+    """The same as attributes of the line's `LogRecord`, for logs that are no text."""
+    name = "APIConnectionError" if isinstance(error, StaleConnectionError) else type(error).__name__
+    return {
+        "openai_delay": delay,
+        "openai_retry": retries,
+        "openai_error": name,
+        "openai_status": error.status_code,
+        "openai_request_id": error.request_id,
+    }
 
 
 def _delay(error: APIError, retries: int, allowed: int, timer: Timer) -> float | None:

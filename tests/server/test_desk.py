@@ -173,3 +173,35 @@ def test_closing_breaks_off_what_is_open():
         return scope.cancelled_caught
 
     assert asyncio.run(scenario())
+
+
+def test_ends_of_answers_are_noted_once():
+    """An answer is open until it ends, and stays as it ended first; whoever waits for that is woken."""
+
+    async def scenario():
+        desk = Desk()
+        complete, cut, aborted = (_visit(desk).recorded for _ in range(3))
+        waiters = [asyncio.create_task(desk.wait_end(one)) for one in (complete, cut, aborted)]
+        await asyncio.sleep(0)
+        before = [one.outcome for one in (complete, cut, aborted)]
+        desk.note_end(complete, whole=True)
+        desk.note_end(cut, whole=False)
+        desk.note_abort(aborted)
+        for one in (complete, cut, aborted):
+            desk.note_end(one, whole=one is not complete)
+        await asyncio.gather(*waiters)
+        await desk.wait_end(complete)
+        return before, [one.outcome for one in (complete, cut, aborted)]
+
+    assert asyncio.run(scenario()) == (["open"] * 3, ["complete", "cut", "aborted"])
+
+
+def test_a_function_may_choose_the_faults():
+    """It goes before the faults that wait, which a request of which it says nothing gets; a header goes before both."""
+    own, waiting = Fault(status=429), Fault(status=503)
+    desk = Desk(faults=[waiting], fault_for=lambda recorded: own if "own" in recorded.headers else None)
+    visits = [_visit(desk, own="yes"), _visit(desk), _visit(desk, own="yes", x_fault="status=500")]
+    for visit in visits:
+        desk.admit(visit)
+
+    assert [visit.fault for visit in visits] == [own, waiting, Fault(status=500)]
