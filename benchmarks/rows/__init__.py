@@ -10,6 +10,7 @@ from benchmarks.series import Series
 from . import (
     accumulate,
     bulk,
+    bulkrivals,
     burst,
     cold,
     growth,
@@ -39,6 +40,7 @@ _ALL: tuple[Row | Series, ...] = (
     plain.ROW,
     requests.ROW,
     bulk.ROW,
+    bulkrivals.ROW,
     relay.ROW,
     *((relayredis.ROW,) if which("redis-server") else ()),  # apt install redis-server
     cold.ROW,

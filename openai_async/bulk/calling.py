@@ -15,10 +15,12 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 import msgspec
 
+from openai_async.errors import APIError
 from openai_async.transport.limits import Limiter, Permit, estimate_tokens
 from openai_async.types.model import plain
 
 from .result import BulkStats, Result, TokenUsage
+from .stopped import BulkStoppedError, Refusals
 
 __all__ = ["Calling", "Outcomes"]
 
@@ -66,6 +68,7 @@ class Calling(Generic[T, R]):
         journal: Where outcomes are recorded; None: nowhere.
         key: The key of an item; None: its place, and with a journal a digest of what it says.
         record_errors: Whether failures are outcomes.
+        give_up: Whether a refusal that stands against every call ends the run.
         stats: Where everything is counted.
     """
 
@@ -77,6 +80,7 @@ class Calling(Generic[T, R]):
         journal: Outcomes | None,
         key: Callable[[T], str] | None,
         record_errors: bool,
+        give_up: bool,
         stats: BulkStats,
     ) -> None:
         self._fn = fn
@@ -84,6 +88,7 @@ class Calling(Generic[T, R]):
         self._journal = journal
         self._key = key
         self._record_errors = record_errors
+        self._refusals = Refusals() if give_up else None
         self._stats = stats
         self._under_way: set[str] = set()
 
@@ -93,6 +98,7 @@ class Calling(Generic[T, R]):
         Cancelling it cancels the function; what that returns all the same is recorded.
 
         Raises:
+            BulkStoppedError: Every further call would be refused as this one was, of which nothing is recorded.
             JournalError: The outcome can't be recorded.
             TypeError: A key is no text, or the item or the value can't be written as JSON.
         """
@@ -120,7 +126,9 @@ class Calling(Generic[T, R]):
                 usage = TokenUsage.of(value)
                 if permit is not None:
                     _tell(permit, value if failure is None else failure, usage)
-            result = Result[T, R](
+            self._judge(failure)
+            # Without its parameters: calling an alias of typing's costs as much as a whole usage.
+            result: Result[T, R] = Result(
                 index=place, key=key, item=item, value=value, error=failure, seconds=seconds, usage=usage
             )
             self._record(result)
@@ -128,6 +136,14 @@ class Calling(Generic[T, R]):
             return result
         finally:
             self._under_way.discard(key)
+
+    def _judge(self, failure: Exception | None) -> None:
+        if self._refusals is None:
+            return
+        if failure is None:
+            self._refusals.note_answer()
+        elif isinstance(failure, APIError) and self._refusals.final(failure):
+            raise BulkStoppedError(failure, self._stats, kept=self._journal is not None) from failure
 
     def _record(self, result: Result[T, R]) -> None:
         if self._journal is None:

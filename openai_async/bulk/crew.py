@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from .result import Result
 from .source import END, Source
+from .stopped import BulkStoppedError
 
 __all__ = ["Crew"]
 
@@ -26,6 +27,8 @@ _log = logging.getLogger("openai_async")
 
 # Seconds that cancelled calls have to end; who takes longer is left behind, and logged.
 _GRACE = 5.0
+# Seconds that calls under way have to be answered when the money ran out behind them: they may be paid for.
+_PATIENCE = 30.0
 # Items that are skipped in a row before other tasks get their turn.
 _SKIPS = 200
 
@@ -64,6 +67,8 @@ class Crew(Generic[T, R]):
         self._room: deque[asyncio.Future[None]] = deque()
         self._takers: deque[asyncio.Future[None]] = deque()
         self._failure: Exception | None = None
+        self._busy = 0  # calls under way
+        self._patience: asyncio.TimerHandle | None = None
         self._stopping = False
         self._closed = False
 
@@ -83,12 +88,13 @@ class Crew(Generic[T, R]):
         """Wait for the next result; None: there are no more. Cancelling it loses no result.
 
         Raises:
-            Exception: What ended the run: of the iterable, or of the journal. Results that are there come first.
+            Exception: What ended the run: of the iterable, or of the journal. Results that are there come first; before a
+                BulkStoppedError also those of calls under way that may be paid for, for 30 s at most.
         """
         while self._closed or not self._ready:
             if self._closed:
                 return None
-            if self._failure is not None:
+            if self._failure is not None and self._patience is None:
                 raise self._failure
             if not self._workers:
                 return None
@@ -107,6 +113,7 @@ class Crew(Generic[T, R]):
     async def close(self) -> None:
         """Cancel every task and wait until it has ended, for five seconds at most."""
         self._stopping = self._closed = True
+        self._lose_patience()
         tasks = self._workers | self._helpers
         for task in tasks:
             task.cancel()
@@ -145,8 +152,14 @@ class Crew(Generic[T, R]):
                 return
             if len(self._workers) < self._limit and not self._stopping:
                 self._hire()
+            if self._failure is not None:
+                return
             place, item = pulled
-            result = await self._call(place, item)
+            self._busy += 1
+            try:
+                result = await self._call(place, item)
+            finally:
+                self._busy -= 1
             self._deliver(place, result)
             skipped = skipped + 1 if result is None else 0
             if skipped == _SKIPS:
@@ -178,6 +191,8 @@ class Crew(Generic[T, R]):
     def _leave(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
         self._note(worker)
+        if not self._busy:
+            self._lose_patience()
         if not self._workers:
             self._wake_all(self._takers)
 
@@ -191,10 +206,22 @@ class Crew(Generic[T, R]):
             return
         error = task.exception()
         if isinstance(error, Exception):
+            waits = isinstance(error, BulkStoppedError) and error.paid
+            if not waits:
+                self._lose_patience()
+            elif self._failure is None and self._busy:
+                self._patience = asyncio.get_running_loop().call_later(_PATIENCE, self._lose_patience)
             self._stopping = True
             self._failure = self._failure or error
             self._wake_all(self._takers)
             self._wake_all(self._room)
+
+    def _lose_patience(self) -> None:
+        """Wait no longer for calls under way, if that was done."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+            self._wake_all(self._takers)
 
     def _wake(self, waiting: deque[asyncio.Future[None]]) -> None:
         """Wake the first who still waits."""

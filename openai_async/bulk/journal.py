@@ -6,7 +6,6 @@ and the outcomes, read from the disk when asked for. Only keys and places are in
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import time
@@ -294,10 +293,12 @@ def _encoded(entry: Entry) -> bytes:
         # Most answers hold nothing but what msgspec writes by itself, in a tenth of the time. What a model keeps for
         # itself, its request's id and unknown fields, has names with a DEL character (`types.model`).
         bare = msgspec.structs.replace(value, _response_id=msgspec.UNSET)
-        with contextlib.suppress(TypeError):  # something of the user's, such as a pydantic model in `parsed`
+        try:
             line = _encoder.encode(Entry(key=entry.key, at=entry.at, value=bare))
-            if b"\x7f" not in line:
-                return line
+        except TypeError:  # something of the user's, such as a pydantic model in `parsed`
+            line = b"\x7f"
+        if b"\x7f" not in line:
+            return line
     return _encoder.encode(msgspec.structs.replace(entry, value=plain(value)))
 
 

@@ -17,6 +17,7 @@ from openai_async.transport.limits import Limiter
 from .calling import Calling, Outcomes
 from .crew import Crew
 from .journal import Journal
+from .numbers import count
 from .progress import Progress, standard_progress
 from .result import BulkStats, Result
 from .source import Source
@@ -47,6 +48,7 @@ def amap(
     errors: Literal["collect", "raise"] = "collect",
     progress: bool | Progress = False,
     ordered: bool = False,
+    give_up: bool = True,
 ) -> BulkRun[T, R]:
     """Call `fn` with every item, many at a time.
 
@@ -66,9 +68,9 @@ def amap(
         limiter: What lets each call through, told of what errors, raw responses and usage say. For the calls of one
             client rather give it to the client, which tells it everything, and let it know each retry.
         journal: Where outcomes are kept, and which items are done; a folder's path stands for `Journal(path)`, which is
-            closed with the run; opening one reads it, 4 s for a million outcomes. Items that it has an outcome for are skipped: not called, not handed out, and counted
-            in `stats.resumed`. So is an item whose key another one of this run had. What a call returned is in the
-            journal before its result is handed out.
+            closed with the run; opening one reads it, 4 s for a million outcomes. Items that it has an outcome for are
+            skipped: not called, not handed out, and counted in `stats.resumed`. So is an item whose key another one of
+            this run had. What a call returned is in the journal before its result is handed out.
         key: The key of an item in the journal; None: its place in the input with a digest of what it says, so that a
             changed item is called again, and so is one that moved.
         errors: "collect": a failure is a result, and an outcome for the journal. "raise": the first one ends the run
@@ -76,6 +78,9 @@ def amap(
         progress: Whether to show how far it is, on stderr: a bar on a terminal where rich is installed, plain lines
             else. Or what shows it otherwise.
         ordered: Hand out the results in the order of the items. One slow call then holds back those behind it.
+        give_up: Whether the run ends when the server refuses every further call as well: 401, 402, a used-up quota, and
+            403 unless it is about one request (the first answer is still to come, or ten came in a row). Nothing is
+            recorded of such a refusal. False: it is a failure like any other, and so is each one behind it.
 
     Returns:
         An async iterator, and an async context manager that closes it. A run that is left early without `async with`
@@ -87,10 +92,7 @@ def amap(
     """
     if not callable(fn):
         raise TypeError(f"fn must be an async function, not a {type(fn).__name__}")
-    if isinstance(limit, bool) or not isinstance(limit, int):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without a type checker
-        raise TypeError(f"limit must be a whole number, not a {type(limit).__name__}")
-    if limit < 1:
-        raise ValueError(f"limit must be at least 1, not {limit}")
+    count("limit", limit, least=1)
     if errors not in {"collect", "raise"}:
         raise ValueError(f'errors must be "collect" or "raise", not {errors!r}')
     if limiter is not None and not callable(getattr(limiter, "acquire", None)):
@@ -99,8 +101,16 @@ def amap(
     stats = BulkStats(total=source.total)
     own = Journal(journal) if isinstance(journal, str | os.PathLike) else None
     outcomes = own if isinstance(journal, str | os.PathLike) else journal
-    calling = Calling(fn, limiter=limiter, journal=outcomes, key=key, record_errors=errors == "collect", stats=stats)
     raises = errors == "raise"
+    calling = Calling(
+        fn,
+        limiter=limiter,
+        journal=outcomes,
+        key=key,
+        record_errors=not raises,
+        give_up=give_up and not raises,
+        stats=stats,
+    )
     crew: Crew[T, R] = Crew(
         source, calling, limit=limit, ordered=ordered, fatal=lambda result: raises and result.error is not None
     )
@@ -137,6 +147,7 @@ class BulkRun(Generic[T, R]):
         """Return the next result. Cancelling it closes the run: what is under way is cancelled.
 
         Raises:
+            BulkStoppedError: Every further call would be refused; see `give_up`.
             Exception: With `errors="raise"`, what the function raised. Else what ended the run: an error of the
                 iterable, of `key`, of the limiter, or a JournalError.
         """

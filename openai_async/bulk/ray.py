@@ -17,6 +17,7 @@ import msgspec
 
 from .journal import Journal
 from .map import amap
+from .numbers import count
 
 __all__ = ["ChatBatch"]
 
@@ -76,8 +77,7 @@ class ChatBatch:
     ) -> None:
         if not callable(connect):
             raise TypeError(f"connect must be a function that returns one, not a {type(connect).__name__}")
-        if limit < 1:
-            raise ValueError(f"limit must be at least 1, not {limit}")
+        count("limit", limit, least=1)
         self._connect = connect
         self._ask: Callable[[dict[str, Any]], Awaitable[Any]] | None = None
         self._journal = Journal(journal, retry_failed=retry_failed)
@@ -92,6 +92,7 @@ class ChatBatch:
             batch: Columns by their names, NumPy arrays or lists: `batch_format="numpy"`, which is Ray's default.
 
         Raises:
+            BulkStoppedError: The server refuses every call: see `amap`. The next run goes on from the journal.
             JournalError: An outcome can't be recorded, or read.
             TypeError: A key is no text, or a value can't be written as JSON.
             KeyError: There is no column of the name in `key`.

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 
 from openai_async.errors import APIError
+from openai_async.types.usage import CompletionUsage
 
 __all__ = ["BulkStats", "Result", "TokenUsage"]
 
@@ -41,6 +42,16 @@ class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, value: object) -> TokenUsage | None:
         """Return the usage that a value has, a completion or one as plain data; None: it has none."""
         usage = _part(value, "usage")
+        if type(usage) is CompletionUsage:  # most are, and asking any object takes ten times as long
+            if not (usage.prompt_tokens or usage.completion_tokens):
+                return None
+            prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
+            return cls(
+                prompt_tokens=usage.prompt_tokens,
+                completion_tokens=usage.completion_tokens,
+                cached_tokens=0 if prompt is None else prompt.cached_tokens or 0,
+                reasoning_tokens=0 if completion is None else completion.reasoning_tokens or 0,
+            )
         if usage is None or not (_number(usage, "prompt_tokens") or _number(usage, "completion_tokens")):
             return None
         return cls(

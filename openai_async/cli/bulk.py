@@ -146,7 +146,8 @@ def command(**options: Unpack[_Options]) -> int:
         stopped = _run(job, place, options, total)
         if stopped is not None:
             show_error(click.ClickException(stopped))
-        elif results.failed:
+            return ExitCode.FAILED
+        if results.failed:
             failed = count(results.failed, "request")
             show_error(click.ClickException(f"{failed} of {total:,} failed; --retry-failed sends what failed again"))
         return ExitCode.FAILED if results.failed else ExitCode.OK

@@ -18,8 +18,6 @@ from openai_async.errors import (
     APIConnectionError,
     APIError,
     APITimeoutError,
-    AuthenticationError,
-    InsufficientQuotaError,
 )
 from openai_async.types.json import is_object
 from openai_async.types.usage import CompletionUsage
@@ -30,8 +28,6 @@ __all__ = ["Answer", "ResultsFile"]
 
 _ID = "batch_req_"
 _DIGITS = 16
-# What refuses every other request as well: the run ends, and nothing is noted of it.
-_HOPELESS = (AuthenticationError, InsufficientQuotaError)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,10 +133,9 @@ class ResultsFile:
         """Append what went wrong.
 
         Raises:
-            APIError: It would go wrong with every other request, too: no key, no money.
             BaseException: It is no error of the API's.
         """
-        if isinstance(error, _HOPELESS) or not isinstance(error, APIError):
+        if not isinstance(error, APIError):
             raise error
         if error.status_code is not None and not isinstance(error, APIConnectionError):
             told: Any = error.body if is_object(error.body) else {"message": error.message, "code": error.code}

@@ -15,6 +15,8 @@ from openai_async.api.client import AsyncOpenAI
 from openai_async.bulk.map import amap
 from openai_async.bulk.progress import LineProgress, Progress, RichProgress
 from openai_async.bulk.result import BulkStats
+from openai_async.bulk.stopped import BulkStoppedError
+from openai_async.errors import APIError
 from openai_async.transport.limits import Limiter, Permit
 from openai_async.types.completion import ChatCompletion
 
@@ -68,10 +70,11 @@ class BulkJob:
             limiter: What paces it; None: nothing does.
 
         Returns:
-            Why it ended early, in a sentence; None: every request has a result.
+            Why it ended early, in a sentence: too many failed, or something stands against all requests. None: every
+            request has a result.
 
         Raises:
-            OpenAIError: Something stands against all requests, or the file can't be written.
+            JournalError: The file can't be written.
         """
         counted = _CountingLimiter(limiter)
         client = client.with_options(limiter=counted)
@@ -96,13 +99,28 @@ class BulkJob:
             progress=False if self._quiet else _Shown(counted),
         )
         self.stats = run.stats
-        async with run:
-            async for result in run:
-                if result.error is not None and self._max_errors is not None and run.stats.failed > self._max_errors:
-                    message = getattr(result.error, "message", result.error)
-                    failed = count(run.stats.failed, "request")
-                    return f"{failed} failed, more than --max-errors {self._max_errors}; the last: {message}"
+        try:
+            async with run:
+                async for result in run:
+                    if (
+                        result.error is not None
+                        and self._max_errors is not None
+                        and run.stats.failed > self._max_errors
+                    ):
+                        return self._too_many(result.error)
+        except BulkStoppedError as stopped:
+            return self._refused(stopped.reason)
         return None
+
+    def _too_many(self, last: Exception) -> str:
+        failed = count(self.stats.failed, "request")
+        message = getattr(last, "message", last)
+        return f"{failed} failed, more than --max-errors {self._max_errors}; the last: {message}"
+
+    def _refused(self, reason: APIError) -> str:
+        said = f"{reason.status_code} {reason.message}" if reason.status_code else reason.message
+        answered = f"{self.stats.done + self.stats.resumed:,} of {self._total:,} requests"
+        return f"{said} ({answered} are answered; the others would be refused as well: the same command goes on from there)"
 
 
 class _Sized:

@@ -24,6 +24,7 @@ import msgspec
 import pytest
 from pydantic import BaseModel
 from support import clock
+from support.names import name_of
 from support.rawserver import chunk, completion, event
 from support.scripted import EVENT_STREAM, ScriptedResponse, ScriptedTransport
 
@@ -608,7 +609,7 @@ async def test_results(result: Any, text: str) -> None:
 
 
 @anyio_test
-@pytest.mark.parametrize("result", [object(), b"raw", float("nan"), "\ud800", {"a": object()}], ids=repr)
+@pytest.mark.parametrize("result", [object(), b"raw", float("nan"), "\ud800", {"a": object()}], ids=name_of)
 async def test_results_that_cannot_be_sent(result: Any) -> None:
     """What JSON has not is the tool's mistake, and says so; the policy holds for it, too."""
 

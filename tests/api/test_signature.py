@@ -11,6 +11,7 @@ import msgspec
 import pydantic
 import pytest
 from msgspec import UNSET
+from support.names import name_of
 
 from openai_async.api.signature import Parameter, read_signature
 
@@ -82,7 +83,7 @@ def test_descriptions() -> None:
         (object(), UNSET),
         (complex(1), UNSET),
     ],
-    ids=repr,
+    ids=name_of,
 )
 def test_defaults(default: Any, expected: Any) -> None:
     """A default is told as JSON has it, if JSON has it and it is not null."""
@@ -169,7 +170,7 @@ async def plan(city: City, days: int = 1) -> str:
         (wrapping(wrapping(Clock().now)), "now", "Tell the time.", ["zone"]),
         (functools.cache(plan), "plan", "Plan.", ["city", "days"]),
     ],
-    ids=str,
+    ids=name_of,
 )
 def test_callables(function: Any, name: str, description: str, parameters: list[str]) -> None:
     """Whatever can be called says the same as the function in it, without what it is given already."""
@@ -219,7 +220,7 @@ class Wrong:
         (range, "no annotation|no signature"),
         (print, "by name"),
     ],
-    ids=str,
+    ids=name_of,
 )
 def test_what_a_model_cannot_give(function: Any, told: str) -> None:
     """A parameter that a model can't give is named, with what to do."""

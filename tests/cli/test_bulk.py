@@ -339,6 +339,26 @@ def test_what_refuses_everything_ends_the_run(call, tmp_path, server):
     assert len(url.requests) <= 20
 
 
+@pytest.mark.parametrize(("status", "code"), [(429, "insufficient_quota"), (402, None), (403, "unsupported_country")])
+def test_a_quota_that_is_used_up_ends_the_run_and_it_goes_on_later(call, tmp_path, server, status, code):
+    """What was answered before is kept, nothing is noted of the refusal, and the same command sends only the rest."""
+    echo = Echo()
+    url = server(echo)
+    kept = 5 if status != 403 else 0  # a key that was good before is not given up for one 403
+    url.add_fault(Fault(status=status, code=code, message="No more.", skip=kept, times=0))
+    prompts = write(tmp_path / "p.txt", *map(str, range(30)))
+    done = call(*at(url, prompts, tmp_path / "r.jsonl", "--limit", 2))
+
+    assert done.returncode == 1
+    said = " ".join(done.stderr.decode().split())
+    assert f"error: {status} No more. ({kept} of 30 requests are answered;" in said
+    assert len((tmp_path / "r.jsonl").read_text().splitlines()) == kept
+
+    assert call(*at(server(echo), prompts, tmp_path / "r.jsonl")).returncode == 0
+    assert len(rows(tmp_path / "r.jsonl")) == 30
+    assert sorted(echo.asked, key=int) == [str(number) for number in range(30)]
+
+
 def test_too_many_errors_end_the_run(call, tmp_path, server):
     """With --max-errors the run ends when more failed; it goes on from there."""
     echo = Echo(**{str(number): Problem(400, "No.") for number in range(10, 20)})

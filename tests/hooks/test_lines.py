@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+from collections.abc import Iterator
 
 import pytest
 from support.rawserver import RawServer, answer, completion
@@ -124,8 +125,19 @@ def test_fields() -> None:
     assert (fields["record"], fields["outcome"], fields["usage"]["cost"]) == ("RequestEnded", "done", 0.5)
 
 
+@pytest.fixture
+def as_it_was() -> Iterator[None]:
+    """Other tests see the logger as if `OPENAI_LOG` had never been set."""
+    log = logging.getLogger("openai_async")
+    kept = log.handlers[:], log.level
+    yield
+    log.handlers[:] = kept[0]
+    log.setLevel(kept[1])
+
+
 @pytest.mark.anyio
 @pytest.mark.sockets
+@pytest.mark.usefixtures("as_it_was")
 class TestLogs:
     """What a client logs of itself."""
 

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
+from support.names import name_of
 
 from openai_async import OpenAIError, OutputParseError
 from openai_async.protocol.output import OutputType
@@ -294,7 +295,7 @@ def test_misfits(type: Any, text: str, place: str) -> None:
         T,
         contextlib,
     ],
-    ids=repr,
+    ids=name_of,
 )
 def test_no_types(wrong: Any) -> None:
     """What is no type is refused at once, with what to pass instead."""

@@ -15,6 +15,7 @@ import warnings
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
+from weakref import ReferenceType
 
 import pytest
 from support.rawserver import Peer, RawServer, answer, chunk, completion, event, hello, in_thread, sse
@@ -165,7 +166,14 @@ def counted() -> Counter[str]:
         heapq.heapify(loop._scheduled)
         loop._timer_cancelled_count = 0
     gc.collect()
-    return Counter(type(one).__qualname__ for one in gc.get_objects())
+    return Counter(type(one).__qualname__ for one in gc.get_objects() if not _of_abc(one))
+
+
+def _of_abc(one: object) -> bool:
+    """Whether an object belongs to what an ABC remembers of classes: filled anew whenever some class registers itself."""
+    if type(one).__name__ == "builtin_function_or_method":
+        one = getattr(one, "__self__", None)
+    return isinstance(one, ReferenceType) and isinstance(one(), type | set)
 
 
 @pytest.mark.parametrize(("use", "rounds"), USES.items())
@@ -180,10 +188,14 @@ async def test_rounds(use: Callable[[AsyncOpenAI], Awaitable[None]], rounds: int
             await use(client)
             server.requests.clear()
             server.handlers = [serve]
-        await asyncio.sleep(0.01)
-        grown = {name: number - before[name] for name, number in counted().items() if number - before[name] > WARM}
+        for _ in range(100):  # a busy machine takes a while to close connections; what is leaked stays
+            await asyncio.sleep(0.02)
+            grown = {name: number - before[name] for name, number in counted().items() if number - before[name] > WARM}
+            blocks = sys.getallocatedblocks() - size
+            if not grown and blocks < rounds:
+                break
         assert grown == {}
-        assert sys.getallocatedblocks() - size < rounds  # less than one a round
+        assert blocks < rounds  # less than one a round
 
 
 def test_loops_and_clients() -> None:
