@@ -262,8 +262,8 @@ ROW = Series(
         f"{OURS}: `amap` with a journal, so that it can be killed and go on; the others keep nothing.",
         "The connections are open before; of Ray: from the upstream's first request to its last answer.",
         (
-            "The core is what all wait for, but Ray, which waits for one answer after the other: so its target is of the "
-            "seconds, and the others' of the CPU, which another program beside them does not change."
+            "The core is what all wait for, so that another program beside them shows in the seconds, and in the CPU time "
+            "less; Ray waits for one answer after the other, and tells no CPU time of its processes."
         ),
         "openai and litellm: `gather` and a semaphore. ray.data.llm: Ray's own `HttpRequestProcessor`, one actor.",
         *(
