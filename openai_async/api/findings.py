@@ -25,7 +25,7 @@ class Findings(msgspec.Struct, kw_only=True):
     """What an answer says of itself.
 
     Attributes:
-        choices: Of each choice by its index, why it ended; None: it had not.
+        choices: Of each choice, by its index in a stream, by its place in a whole answer: why it ended; None: it had not.
         usage: Tokens billed; None: not told.
         response_id, model, service_tier, system_fingerprint: As the answer tells them; None: it does not.
         chunks: How many chunks came; None: it is no stream.
@@ -53,7 +53,8 @@ class Findings(msgspec.Struct, kw_only=True):
     def of_completion(cls, completion: ChatCompletion) -> Self:
         """Return what a whole completion says."""
         return cls(
-            choices={choice.index: choice.finish_reason or None for choice in completion.choices},
+            # By their places: some servers number all of them 0.
+            choices={index: choice.finish_reason or None for index, choice in enumerate(completion.choices)},
             usage=completion.usage,
             response_id=completion.id or None,
             model=completion.model or None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,7 +26,7 @@ from openai_async.types.json import is_object
 from .findings import Findings
 from .request import Plan
 
-__all__ = ["CREATE", "Watch", "operation_of", "parameters_of"]
+__all__ = ["CREATE", "Watch", "operation_of", "outcome_of", "parameters_of"]
 
 CREATE = "chat.completions.create"
 
@@ -84,6 +85,7 @@ class Watch:
         self._began = self._loop.time()
         self._attempts = 0
         self._first_token: float | None = None
+        self._head: int | None = None  # the status of the attempt under way
         self._status: int | None = None
         self._request_id: str | None = None
         self._ended = False
@@ -105,18 +107,27 @@ class Watch:
             stream=self.stream,
             parameters=parameters,
         )
-        hooks.tell(started.holding(body=plan.body))
+        try:
+            hooks.tell(started.holding(body=plan.body))
+        except BaseException as error:
+            self.end_by(error)
+            raise
+
+    def accepts(self, response: Response) -> None:
+        """The head of a response of status 2xx is here, whatever its body turns out to be."""
+        self._head = response.status
 
     def failed(self, error: APIError, attempt: Attempt) -> None:
         """An attempt failed; what it showed is masked already."""
         self._attempts += 1
-        self._status, self._request_id = error.status_code, error.request_id
+        self._status, self._request_id = error.status_code or self._head, error.request_id
+        self._head = None
         self._hooks.tell(
             AttemptEnded(
                 call=self._call,
                 number=self._attempts,
                 seconds=attempt.elapsed,
-                status=attempt.status_code,
+                status=self._status,
                 error=_name_of(error),
                 request_id=error.request_id,
                 delay=attempt.delay,
@@ -148,11 +159,7 @@ class Watch:
 
     def end_by(self, error: BaseException) -> None:
         """The call ended by an exception, before anything was handed out."""
-        said = getattr(error, "completion", None)
-        if isinstance(said, ChatCompletion):  # it came, and can't be parsed
-            self.end(outcome_of(error), error, Findings.of_completion(said), lambda: said)
-        else:
-            self.end(outcome_of(error), error)
+        self.end(outcome_of(error), error)
 
     def end(
         self,
@@ -160,6 +167,8 @@ class Watch:
         error: BaseException | None = None,
         found: Findings | None = None,
         completion: Callable[[], ChatCompletion | None] | None = None,
+        *,
+        collected: bool = False,
     ) -> None:
         """The request is over; the second time it says so, nothing happens.
 
@@ -168,6 +177,8 @@ class Watch:
             error: What was raised; None: nothing.
             found: What the answer says of itself; None: not known.
             completion: Makes the answer as far as it came; None: it is not known.
+            collected: Whether the garbage collector says so. It does in the midst of any code, a hook's included, which
+                may hold a lock that the hook would wait for: so the hooks are told by the loop, while it runs.
         """
         if self._ended:
             return
@@ -191,7 +202,13 @@ class Watch:
             usage=found.usage,
             chunks=found.chunks,
         )
-        self._hooks.tell(record if completion is None else record.holding(completion=completion))
+        if completion is not None:
+            record.holding(completion=completion)
+        if collected and self._loop.is_running():
+            with suppress(RuntimeError):  # it was closed just now
+                self._loop.call_soon_threadsafe(self._hooks.tell, record)
+                return
+        self._hooks.tell(record)
 
 
 def _name_of(error: BaseException | None) -> str:
@@ -213,7 +230,7 @@ def outcome_of(error: BaseException | None) -> Outcome:
 
 def operation_of(method: str, path: str) -> str:
     """Return what a request asks of the API, by its route; see `RequestStarted.operation`."""
-    _, found, rest = path.rpartition(_COMPLETIONS)
+    _, found, rest = path.removesuffix("/").rpartition(_COMPLETIONS)
     if found and not rest:
         return {"POST": CREATE, "GET": "chat.completions.list"}.get(method, method.lower())
     if found and rest.endswith("/messages"):

@@ -29,7 +29,7 @@ from .findings import Findings, joined
 from .reader import ChunkReader
 from .request import Plan
 from .streamed import StreamedResponse
-from .watch import Watch
+from .watch import Watch, outcome_of
 
 __all__ = ["WatchedResponse", "follow"]
 
@@ -55,12 +55,14 @@ async def follow(hooks: Hooks, plan: Plan, accept: Callable[[Response, Timer], A
 async def _accept(
     watch: Watch, accept: Callable[[Response, Timer], Awaitable[T]], response: Response, timer: Timer
 ) -> T:
+    watch.accepts(response)
     watched = WatchedResponse(response, watch)
     try:
         answer = await accept(watched, timer)
     except OpenAIError as error:
         if not isinstance(error, APIError):
             watch.answered(response, timer)  # and what the answer says can't be parsed
+            watched.fail(error)
         raise
     watch.answered(response, timer)
     if isinstance(answer, ChunkReader):
@@ -83,26 +85,32 @@ class WatchedResponse:
         self._over = False
         self._accepted = False
         self._stream: _Stream | None = None
-        self._pieces: list[bytes] = []
+        self._unread: ReferenceType[Any] | None = None
         self.status: int = response.status
         self.headers: Mapping[str, str] = response.headers
-        # The method itself: nothing stands between the socket and a stream's reader. A plain answer is kept until it is
-        # read, for one of the user's own type says nothing of its usage.
-        keeps = watch.creates and not watch.stream
-        self.read: Any = _keeping(response, self._pieces) if keeps else response.read
+        # A plain answer is kept until it is read: one of the user's own type says nothing of its usage.
+        self._body = _Body(response, keeps=watch.creates and not watch.stream)
+        # Else the method itself: nothing stands between the socket and a stream's reader.
+        self.read: Any = response.read if watch.stream else self._body.read
 
-    def hand_over(self, answer: object) -> None:
+    def hand_over(self, answer: Any) -> None:
         """Note the answer that was made of the response; if its body is still to come, the end comes with it."""
         self._accepted = True
         if isinstance(answer, ChunkReader):
-            self._stream = _Stream(answer)
+            self.read, self._stream = self._response.read, _Stream(answer)
+            self._body.pieces.clear()
             if self._over:
                 self._watch_stream(self._stream)
         elif isinstance(answer, StreamedResponse):
+            self.read, self._unread = self._body.read, ref[Any](answer)
             if answer._open is not None:
                 answer._open = partial(self._open, answer._open)
         else:
-            self._watch_body(answer)
+            self._watch_body()
+
+    def fail(self, error: OpenAIError) -> None:
+        """Note that the answer, which is here, is none for its user."""
+        self._watch_body(error)
 
     async def _open(
         self, open: Callable[[Response, Timer], Awaitable[ChunkReader]], response: Response, timer: Timer
@@ -135,9 +143,11 @@ class WatchedResponse:
         if self._stream is not None:
             self._watch_stream(self._stream)
         elif whole:
-            self._watch_body(None)
+            self._watch_body()
+        elif self._unread is not None and self._unread() is None:
+            self._watch.end("left", collected=True)
         else:
-            raised = sys.exception()
+            raised = sys.exception() if self._body.failed else None  # else it may be of another request
             self._watch.end(*(("error", raised) if isinstance(raised, APIConnectionError) else (_leaving(), None)))
 
     def _watch_stream(self, stream: _Stream) -> None:
@@ -146,23 +156,55 @@ class WatchedResponse:
         found = Findings.of_stream(accumulator, waiting)
         completion = partial(joined, accumulator, waiting, accumulator.chunks)
         reader = stream.reader()
-        ending = None if reader is None else ending_of(reader, found)
+        if reader is None:
+            self._watch.end("done" if found.finished else "left", None, found, completion, collected=True)
+            return
+        ending = ending_of(reader, found)
         if isinstance(ending, APIError):
             self._watch.end("error", ending, found, completion)
         else:
             outcome: Outcome = "done" if isinstance(ending, StopAsyncIteration) else _leaving()
             self._watch.end(outcome, None, found, completion)
 
-    def _watch_body(self, answer: object) -> None:
-        """Tell that a plain answer is here, whatever was made of it."""
-        if not self._watch.creates:
-            self._watch.end("done")
-            return
-        completion = answer if isinstance(answer, ChatCompletion) else _decoded(b"".join(self._pieces))
+    def _watch_body(self, error: OpenAIError | None = None) -> None:
+        """Tell that a plain answer is here, whatever was made of it; what the user has of it is not touched."""
+        body = b"".join(self._body.pieces)
+        self._body.pieces.clear()
+        completion, outcome = _decoded(body), outcome_of(error) if error else "done"
         if completion is None:
-            self._watch.end("done")
+            self._watch.end(outcome, error)
         else:
-            self._watch.end("done", None, Findings.of_completion(completion), lambda: completion)
+            self._watch.end(outcome, error, Findings.of_completion(completion), partial(_decoded, body))
+
+
+class _Body:
+    """The body of a response, read.
+
+    Args:
+        response: Whose body it is.
+        keeps: Whether what comes is kept.
+
+    Attributes:
+        pieces: What came, if it is kept.
+        failed: Whether reading it failed, or was cancelled.
+    """
+
+    def __init__(self, response: Response, *, keeps: bool) -> None:
+        self._response = response
+        self._keeps = keeps
+        self.pieces: list[bytes] = []
+        self.failed: bool = False
+
+    async def read(self) -> bytes:
+        """Return the next bytes; see `Response.read`."""
+        try:
+            data = await self._response.read()
+        except BaseException:
+            self.failed = True
+            raise
+        if self._keeps:
+            self.pieces.append(data)
+        return data
 
 
 class _Stream:
@@ -182,19 +224,8 @@ def _leaving() -> Outcome:
     return "cancelled" if isinstance(sys.exception(), asyncio.CancelledError) else "left"
 
 
-def _keeping(response: Response, pieces: list[bytes]) -> Callable[[], Coroutine[Any, Any, bytes]]:
-    """Return what reads a response and keeps the pieces; no method, which would make a cycle."""
-
-    async def read() -> bytes:
-        data = await response.read()
-        pieces.append(data)
-        return data
-
-    return read
-
-
 def _decoded(body: bytes) -> ChatCompletion | None:
     try:
-        return codec.decode(body, ChatCompletion)
+        return codec.decode(body, ChatCompletion) if body else None
     except ValueError:
         return None

@@ -87,8 +87,9 @@ class RichProgress:
             MofNCompleteColumn(),
             TextColumn("{task.fields[told]}"),
             TimeElapsedColumn(),
-            TextColumn("left"),
+            TextColumn("gone,"),
             TimeRemainingColumn(),
+            TextColumn("left"),
             console=console or Console(stderr=True),
             auto_refresh=False,  # no thread: `show` is called often enough
         )

@@ -196,9 +196,10 @@ def _announce(listener: socket.socket, options: _Options, *, websockets: bool) -
     url = f"http://{name}:{listener.getsockname()[1]}/v1"
     key = '-H "Authorization: Bearer $OPENAI_API_KEY"'
     body = '{"model": "gpt-5.4-mini", "stream": true, "messages": [{"role": "user", "content": "Hello"}]}'
-    click.echo(f"Relaying {options['upstream'].partition('?')[0]} at {url} (Ctrl-C stops it). In another terminal:")
+    click.echo(f"Relaying {options['upstream'].partition('?')[0]} at {url} (Ctrl-C stops it).")
+    click.echo("In another terminal:")
     click.echo(f"  curl -iN {url}/chat/completions {key} -H 'Content-Type: application/json' -d '{body}'")
-    click.echo("and again, with the X-Stream-Id that came, and the id of the last event that did:")
+    click.echo("and again, with the X-Stream-Id and the last event's id that came:")
     click.echo(f"  curl -N {url}/streams/ID {key} -H 'Last-Event-ID: CURSOR'")
     sys.stdout.flush()
     if not websockets:

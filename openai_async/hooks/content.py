@@ -76,9 +76,11 @@ def _parts(content: object) -> list[dict[str, Any]]:
 
 def _part(part: dict[str, Any]) -> dict[str, Any]:
     kind = part.get("type")
+    if not isinstance(kind, str):
+        return {**part, "type": str(kind)}
     if kind in {"text", "refusal"}:
         return {"type": kind, "content": str(part.get(kind, ""))}
-    value: object = part.get(kind) if isinstance(kind, str) else None
+    value: object = part.get(kind)
     if kind == "image_url" and is_object(value):
         return _image(str(value.get("url", "")))
     if kind == "input_audio" and is_object(value):
@@ -86,7 +88,7 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
         return {"type": "blob", "modality": "audio", "mime_type": mime_type, "content": value.get("data")}
     if kind == "file" and is_object(value) and "file_id" in value:
         return {"type": "file", "modality": "document", "file_id": value["file_id"]}
-    return {**part, "type": str(kind)}
+    return part
 
 
 def _image(url: str) -> dict[str, Any]:

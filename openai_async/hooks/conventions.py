@@ -95,8 +95,8 @@ def of_request(parameters: Mapping[str, Any], *, stream: bool) -> Attributes:
         attributes["gen_ai.request.stream"] = True
     for name, key in _NUMBERS.items():
         value = parameters.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            attributes[key] = float(value)
+        if (number := value if isinstance(value, float) else _whole(value)) is not None:
+            attributes[key] = float(number)
     for name, key in _WHOLE.items():
         if (number := _whole(parameters.get(name))) is not None:
             attributes[key] = number
@@ -157,7 +157,7 @@ def of_usage(usage: CompletionUsage) -> Attributes:
     # Of a kind that did not occur, servers say 0 or nothing; both read as nothing.
     return {
         f"gen_ai.usage.{name}": count
-        for name, count in told.items()
+        for name, count in zip(told, map(_whole, told.values()), strict=True)
         if count or (count is not None and name in {"input_tokens", "output_tokens"})
     }
 
@@ -176,7 +176,10 @@ def tokens_by_modality(attributes: Mapping[str, Any], direction: str) -> dict[st
 
 
 def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """A number that OTLP can carry, which has 64 bits and a sign: of a longer one, exporters lose the whole batch."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if -(2**63) <= value < 2**63 else None
 
 
 def _texts(value: object) -> list[str]:

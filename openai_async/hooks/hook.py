@@ -19,8 +19,9 @@ __all__ = ["Hook", "Hooks"]
 Hook: TypeAlias = Callable[[Record], object]
 """A function, or an object that can be called, that takes each record; what it returns is ignored.
 
-It is called between two steps of a request, mostly in the event loop's thread, and must not block; a stream that is
-dropped is told of by whichever thread collects it. What it raises is logged, once a hook, and changes nothing.
+It is called between two steps of a request, in the event loop's thread, and must not block; a stream that is dropped by
+another thread, or after its loop, is told of by that thread. What it raises is logged, once a hook, and changes nothing;
+but for what ends the program (`KeyboardInterrupt`, `SystemExit`), which goes through when all hooks have been told.
 """
 
 _log = logging.getLogger("openai_async")
@@ -50,7 +51,12 @@ class Hooks:
         return bool(self._hooks)
 
     def tell(self, record: Record) -> None:
-        """Give a record to each hook. A hook that raises is logged, the first time it does, and stops nobody."""
+        """Give a record to each hook. A hook that raises is logged, the first time it does, and stops nobody.
+
+        Raises:
+            BaseException: What a hook raised that is no `Exception` and no cancellation, once all of them are told.
+        """
+        interruption: BaseException | None = None
         for index, hook in enumerate(self._hooks):
             try:
                 hook(record)
@@ -63,6 +69,10 @@ class Hooks:
                         name,
                         type(record).__name__,
                     )
+            except BaseException as error:  # noqa: BLE001 - raised below
+                interruption = error
+        if interruption is not None:
+            raise interruption
 
 
 def _check(hook: Any) -> None:

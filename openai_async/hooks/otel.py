@@ -150,11 +150,13 @@ class OpenTelemetryHook:
         one.span.set_attributes(attributes)
         if record.error is not None:
             one.span.set_status(Status(StatusCode.ERROR, record.error))
-        if one.creates:
-            self._instruments.record(record, one.common, attributes, trace.set_span_in_context(one.span))
-            if self._places:
-                self._capture(record, one, attributes)
-        one.span.end()
+        try:
+            if one.creates:
+                self._instruments.record(record, one.common, attributes, trace.set_span_in_context(one.span))
+                if self._places:
+                    self._capture(record, one, attributes)
+        finally:  # content has any shape: what can't be recorded must not keep the span open
+            one.span.end()
 
     def _capture(self, record: RequestEnded, one: _Open, attributes: Attributes) -> None:
         completion = record.completion

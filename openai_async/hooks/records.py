@@ -90,12 +90,14 @@ class RequestStarted(_Record, frozen=True, kw_only=True):
 
 
 class AttemptEnded(_Record, frozen=True, kw_only=True):
-    """An attempt failed, or was answered: of a stream, its first content is here. One that is cancelled is not told.
+    """An attempt failed, or was answered: of a stream, its first content is here.
+
+    One that is cancelled, or for which there is no key, is not told.
 
     Attributes:
         number: Counted from 1.
         seconds: From the attempt's start.
-        status: Of HTTP; None: there was no response.
+        status: Of HTTP, or what an error in the answer stands for; None: there was no response.
         error: The class of the error, such as "RateLimitError"; None: it was answered.
         request_id: The server's `x-request-id`; None: it sent none.
         delay: Seconds until the next attempt; None: there is none.

@@ -97,13 +97,13 @@ class ChunkDecoder:
             APIError: The event is an error; the class is the one its code or type stands for.
             StreamProtocolError: The data is no JSON object, though nothing marks the event as a keep-alive.
         """
-        strange: msgspec.ValidationError | None = None
+        strange: str | None = None  # the text alone: an error holds this frame, and the frame the error
         if event.event is None and not self._halves and (self._refusals < _STREAK or self._ask_again()):
             try:
                 chunk = self._strict(event.data)
             except msgspec.ValidationError as refusal:
                 self._refusals += 1
-                strange = refusal
+                strange = str(refusal)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 pass
             else:
@@ -112,7 +112,7 @@ class ChunkDecoder:
                     return chunk
         meant = self._second_pass(event)
         if strange is not None and self.deviation is None and isinstance(meant, ChatCompletionChunk):
-            self.deviation = whole_characters(str(strange))[:_DEVIATION_SIZE]  # it names the key, of any length
+            self.deviation = whole_characters(strange)[:_DEVIATION_SIZE]  # it names the key, of any length
         return meant
 
     def _ask_again(self) -> bool:

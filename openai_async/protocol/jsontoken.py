@@ -39,11 +39,12 @@ class Kind:
     END: Final = 8  # of the text: nothing, or a literal's beginning
 
 
+# No group is possessive: Python 3.11.2, which is Debian 12's, takes "1." for a whole number then.
 TOKEN: Final = re.compile(
     r"""[ \t\n\r]*+(?:
         "([^"\\\x00-\x1f]*+)"
       | (")
-      | (-?+(?:0|[1-9][0-9]*+)((?:\.[0-9]++)?+(?:[eE][-+]?+[0-9]++)?+))(?=[ \t\n\r,\]}])
+      | (-?+(?:0|[1-9][0-9]*+)((?:\.[0-9]++)?(?:[eE][-+]?+[0-9]++)?))(?=[ \t\n\r,\]}])
       | ([-0-9])
       | (true|false|null)
       | ([\[\]{}:,])

@@ -141,6 +141,28 @@ async def test_a_stop_ends_the_answer_for_every_reader_and_what_came_is_kept(sit
         assert messages[-1]["content"] == _text(one)
 
 
+async def test_of_questions_asked_at_once_one_is_answered(redis: RedisServer) -> None:
+    """Whichever process they go to; the conversation has that one, and the others are told to wait."""
+    ports = _free_port(), _free_port()
+    sites = [f"http://127.0.0.1:{port}" for port in ports]
+    async with aiohttp.ClientSession() as session:
+
+        async def asks(site: str, text: str) -> str | None:
+            async with session.post(f"{site}/chats/both", json={"text": text}) as answer:
+                assert answer.status in (200, 409), await answer.text()
+                return text if answer.status == 200 else None
+
+        with _running(ports[0], "--redis", redis.url), _running(ports[1], "--redis", redis.url), anyio.fail_after(50):
+            for site in sites:
+                await _ask(session, site, f"until {site[-5:]} is up")
+            asked = await asyncio.gather(*[asks(site, f"Question {n}") for n, site in enumerate(sites * 3)])
+            async with session.get(f"{sites[0]}/chats/both") as answer:
+                messages = await answer.json()
+
+    assert [text for text in asked if text] == [messages[0]["content"]]
+    assert len(messages) == 2
+
+
 async def test_a_restart_loses_nothing_where_redis_keeps_it(redis: RedisServer) -> None:
     """An answer that is under way goes on: its old process writes it to its end, the new one hands it on."""
     port = _free_port()

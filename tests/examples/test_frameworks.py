@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import logging
 import os
 import re
 import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -32,6 +33,17 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*_app.py"))
 MESSAGES: Any = [{"role": "user", "content": "Tell me about the sea."}]
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
+
+
+@pytest.fixture(autouse=True)
+def _keeps_logging() -> Iterator[None]:
+    """Litestar sets up the process's root logger when an app is made, which would meet all tests that follow."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    for handler in set(root.handlers) - set(handlers):
+        root.removeHandler(handler)
 
 
 def load(name: str) -> ModuleType:

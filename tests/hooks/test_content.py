@@ -80,6 +80,10 @@ WEATHER = {"type": "function", "function": {"name": "f", "description": "long", 
             {"role": "tool", "tool_call_id": "c", "content": "rain"},
             {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c", "response": "rain"}]},
         ),
+        (
+            {"role": "user", "content": [{"type": ["text"], "text": "a"}]},
+            {"role": "user", "parts": [{"type": "['text']", "text": "a"}]},
+        ),
         ({}, {"role": "assistant", "parts": []}),
     ],
 )

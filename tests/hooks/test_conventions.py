@@ -52,6 +52,8 @@ def test_providers(address: str, provider: str) -> None:
         ({"max_tokens": 5}, {"gen_ai.request.max_tokens": 5}),
         ({"max_tokens": 5, "max_completion_tokens": 6}, {"gen_ai.request.max_tokens": 6}),
         ({"seed": 7, "top_k": 3}, {"gen_ai.request.seed": 7, "gen_ai.request.top_k": 3}),
+        ({"seed": 2**63 - 1}, {"gen_ai.request.seed": 2**63 - 1}),
+        ({"seed": 2**63, "max_tokens": -(2**63) - 1, "temperature": 10**400}, {}),
         ({"n": 1}, {}),
         ({"n": 2}, {"gen_ai.request.choice.count": 2}),
         ({"stop": "a"}, {"gen_ai.request.stop_sequences": ["a"]}),
@@ -117,6 +119,7 @@ def test_usage() -> None:
         "gen_ai.usage.audio.input_tokens": 30,
         "gen_ai.usage.reasoning.output_tokens": 20,
     }
+    assert of_usage(CompletionUsage(prompt_tokens=2**63)) == {"gen_ai.usage.output_tokens": 0}
     assert of_usage(CompletionUsage()) == {"gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 0}
 
 

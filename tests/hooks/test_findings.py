@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.rawserver import chunk, hello
+from support.rawserver import chunk, completion, hello
 
-from openai_async import ChatCompletionAccumulator, ChatCompletionChunk
+from openai_async import ChatCompletion, ChatCompletionAccumulator, ChatCompletionChunk
 from openai_async.api.findings import Findings, joined
 
 USAGE = {"prompt_tokens": 2, "completion_tokens": 3, "total_tokens": 5}
@@ -73,6 +73,14 @@ def test_unfinished() -> None:
     assert not found.finished
     assert found.finish_reasons == ("stop", None)
     assert not Findings().finished
+
+
+def test_choices_of_one_number() -> None:
+    """Choices of a whole answer are told apart by their places: some servers call each of them 0."""
+    choices = [{**completion()["choices"][0], "finish_reason": reason} for reason in ("stop", "length")]
+    found = Findings.of_completion(ChatCompletion.from_dict(completion(choices=choices)))
+
+    assert found.finish_reasons == ("stop", "length")
 
 
 def test_impossible_choice() -> None:

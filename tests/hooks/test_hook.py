@@ -88,10 +88,12 @@ def test_failures_are_logged_once_a_hook(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_interruptions_go_through() -> None:
-    """What ends the program ends it in a hook as well."""
+    """What ends the program ends it in a hook as well, once all hooks are told."""
+    told: list[Record] = []
 
     def interrupted(_record: Record) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Hooks([interrupted]).tell(RECORD)
+        Hooks([interrupted, told.append]).tell(RECORD)
+    assert told == [RECORD]

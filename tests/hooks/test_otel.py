@@ -362,6 +362,19 @@ async def test_content(
         assert event.span_id == span.context.span_id
 
 
+async def test_content_that_can_not_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The span ends all the same."""
+
+    def refuse(_body: bytes | None) -> Any:
+        raise ValueError("no such shape")
+
+    monkeypatch.setattr("openai_async.hooks.otel.input_messages", refuse)
+    backend = Backend(capture_content=True)
+    await read(backend, answer(completion()))
+
+    assert backend.span.attributes["openai_async.outcome"] == "done"
+
+
 @pytest.mark.parametrize("given", ["EVERYWHERE", 5])
 def test_content_that_goes_nowhere(monkeypatch: pytest.MonkeyPatch, given: Any) -> None:
     """A place that there is not is refused, by an argument or by the environment."""

@@ -12,6 +12,7 @@ from openai_async.api.watch import operation_of, parameters_of
     ("method", "path", "operation"),
     [
         ("POST", "/v1/chat/completions", "chat.completions.create"),
+        ("POST", "/v1/chat/completions/", "chat.completions.create"),
         ("POST", "/openai/deployments/d/chat/completions", "chat.completions.create"),
         ("GET", "/v1/chat/completions", "chat.completions.list"),
         ("GET", "/v1/chat/completions/chatcmpl-1", "chat.completions.retrieve"),

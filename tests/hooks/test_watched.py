@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import weakref
 from typing import Any
 
@@ -16,6 +17,7 @@ from support.scripted import ScriptedResponse, ScriptedTransport
 from openai_async import AsyncAzureOpenAI, AsyncOpenAI, errors
 from openai_async.hooks import AttemptEnded, FirstToken, Record, RequestEnded, RequestStarted
 from openai_async.transport.message import StaleConnectionError
+from openai_async.types.completion import ChatCompletion
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
@@ -244,6 +246,24 @@ async def test_stream_that_fails_before_its_first_content() -> None:
     assert (told.end.outcome, told.end.attempts) == ("done", 2)
 
 
+async def test_status_of_what_is_no_answer() -> None:
+    """A response of status 200 that is none has a status; an attempt without a response has none, whatever came before."""
+    told = Told()
+    broken = sse([chunk("", delta={"role": "assistant"})], done=False, ending="reset")
+
+    async def hang_up(peer: Any) -> None:
+        peer.reset()
+
+    await read(broken, hang_up, answer(b"<html>"), told=told, stream=True)
+
+    assert [(record.error, record.status) for record in told.of(AttemptEnded)] == [
+        ("IncompleteStreamError", 200),
+        ("APIConnectionError", None),
+        ("APIResponseValidationError", 200),
+    ]
+    assert (told.end.error, told.end.status) == ("APIResponseValidationError", 200)
+
+
 async def test_stale_connection() -> None:
     """A kept-alive connection that turned out dead is a failed attempt, by the name that users know."""
     told = Told()
@@ -299,7 +319,61 @@ async def test_stream_that_is_dropped(*, cycle: bool) -> None:
             if cycle:
                 gc.collect()
         assert gone() is None
+        await asyncio.sleep(0)  # of a cycle the loop tells
         assert told.end.outcome == "left"
+
+
+@pytest.mark.parametrize("cycle", [False, True])
+async def test_whole_stream_that_is_dropped(*, cycle: bool) -> None:
+    """An answer whose choices have ended is done, however its stream goes, though `[DONE]` is still to come."""
+    told = Told()
+    async with RawServer(sse(hello(), done=False, ending="nothing")) as server, client_of(server, told) as client:
+        stream: Any = await stream_of(client)
+        for _ in hello():
+            await anext(stream)
+        if cycle:
+            stream.itself = stream
+        with pytest.warns(ResourceWarning):  # noqa: PT031 - dropping it warns
+            del stream
+            gc.collect()
+        await asyncio.sleep(0)
+
+    assert (told.end.outcome, told.end.finish_reasons) == ("done", ("stop",))
+
+
+@pytest.mark.parametrize("unread", [False, True])
+async def test_hook_that_is_interrupted_by_the_garbage_collector(*, unread: bool) -> None:
+    """A response found by the garbage collector is told by the loop: a hook may hold a lock that is no RLock."""
+    told, lock = Told(), threading.Lock()
+    waited: list[bool] = []
+
+    def locking(record: Record) -> None:
+        taken = lock.acquire(timeout=0.1)
+        waited.append(not taken)
+        told.append(record)
+        if record.call > told[0].call:
+            gc.collect()
+        if taken:
+            lock.release()
+
+    handler = sse(hello()[:3], done=False, ending="nothing")
+    async with (
+        RawServer(handler, answer(completion())) as server,
+        AsyncOpenAI(api_key=KEY, base_url=server.url, hooks=[locking]) as client,
+    ):
+        call: Any = client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+        dropped: Any = await (call.streamed() if unread else call)
+        dropped.itself = dropped
+        with pytest.warns(ResourceWarning):  # noqa: PT031 - dropping it warns
+            gc.disable()
+            try:
+                del call, dropped
+                await client.chat.completions.create(model="m", messages=MESSAGES)
+            finally:
+                gc.enable()
+
+    assert not any(waited)
+    assert sorted(record.outcome for record in told.of(RequestEnded)) == ["done", "left"]
 
 
 async def test_stream_that_is_done_and_not_read() -> None:
@@ -424,11 +498,19 @@ class Mine(msgspec.Struct):
     id: str
 
 
+class Plainer(ChatCompletion):
+    """Likewise, derived from one of ours, with other fields."""
+
+    choices: list[dict[str, Any]] = []  # type: ignore[assignment]
+    usage: dict[str, int] | None = None  # type: ignore[assignment]
+
+
 @pytest.mark.parametrize(
     "call",
     [
         lambda c: c.parse(model="m", messages=MESSAGES, response_format=dict[str, int]),
         lambda c: c.create(model="m", messages=MESSAGES, cast_to=Mine),
+        lambda c: c.create(model="m", messages=MESSAGES, cast_to=Plainer),
         lambda c: c.with_raw_response.create(model="m", messages=MESSAGES),
         lambda c: c.create(model="m", messages=MESSAGES).raw(),
     ],
@@ -442,6 +524,43 @@ async def test_usage_whatever_the_answer_becomes(call: Any) -> None:
     assert told.end.usage is not None
     assert told.end.usage.total_tokens == 5
     assert told.end.completion is not None
+
+
+async def test_answer_is_the_users() -> None:
+    """What a hook does to the completion and the usage that it is given changes nothing of the user's."""
+
+    def censoring(record: Record) -> None:
+        if isinstance(record, RequestEnded):
+            assert record.completion is not None
+            record.completion.choices[0].message.content = "***"
+            assert record.usage is not None
+            record.usage.prompt_tokens = 99
+
+    told = Told()
+    async with (
+        RawServer(answer(completion())) as server,
+        AsyncOpenAI(api_key=KEY, base_url=server.url, hooks=[censoring, told]) as client,
+    ):
+        answered = await client.chat.completions.create(model="m", messages=MESSAGES)
+
+    assert answered.choices[0].message.content == "Hello"
+    assert answered.usage is not None
+    assert answered.usage.prompt_tokens == 2
+    assert told.end.completion is not None
+    assert told.end.completion.choices[0].message.content == "Hello"
+
+
+async def test_stream_whose_body_does_not_ask_for_one() -> None:
+    """Its bytes are not kept while it is read."""
+    told = Told()
+    async with RawServer(sse(WITH_USAGE, cut=9)) as server, client_of(server, told) as client:
+        body = {"model": "m", "messages": MESSAGES}
+        async with client.post("/chat/completions", body=body, stream=True) as stream:
+            watched: Any = stream._reader._body
+            await stream.final()
+
+    assert watched._body.pieces == []
+    assert (told.end.outcome, told.end.chunks) == ("done", 5)
 
 
 async def test_answer_that_can_not_be_parsed() -> None:
@@ -524,6 +643,40 @@ async def test_unread_body_that_breaks() -> None:
     assert (told.end.outcome, told.end.error) == ("error", "APIConnectionError")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_unread_body_that_is_left_while_another_error_is_handled(*, stream: bool) -> None:
+    """A fallback that is left has been left: the error for which it was asked is another request's."""
+    told = Told()
+    handler = sse(hello()[:3], done=False, ending="nothing")
+    async with RawServer(handler) as server, client_of(server, told) as client:
+        call: Any = client.chat.completions.create(model="m", messages=MESSAGES, stream=stream)
+        try:
+            raise errors.APIConnectionError("the first choice is down")
+        except errors.APIConnectionError:
+            async with call.streamed() as response:
+                await anext(response.iter_bytes())
+
+    assert (told.end.outcome, told.end.error) == ("left", None)
+
+
+@pytest.mark.parametrize("way", ["limit", "cancel"])
+async def test_unread_body_that_does_not_come(way: str) -> None:
+    """A limit that passes while it is read is the request's error; a cancellation is none."""
+    told = Told()
+    limit = 0.2 if way == "limit" else None
+    async with RawServer(sse(hello()[:3], done=False, ending="nothing")) as server, client_of(server, told) as client:
+        call = client.chat.completions.create(model="m", messages=MESSAGES, stream=True, timeout=limit)
+        async with call.streamed() as response:
+            reading = asyncio.create_task(response.read())
+            if way == "cancel":
+                await asyncio.sleep(0.05)
+                reading.cancel()
+            await asyncio.wait([reading])
+
+    ended = ("error", "APITimeoutError") if way == "limit" else ("cancelled", None)
+    assert (told.end.outcome, told.end.error) == ended
+
+
 async def test_completion_that_comes_instead_of_a_stream() -> None:
     """A server that ignores `stream=True` has answered."""
     told = Told()
@@ -572,6 +725,30 @@ async def test_azure() -> None:
     assert told[0].operation == "chat.completions.create"
     assert told[0].path == "/openai/deployments/dep/chat/completions"
     assert told.end.outcome == "done"
+
+
+class Interruption(BaseException):
+    """What ends a program."""
+
+
+@pytest.mark.parametrize("kind", [RequestStarted, AttemptEnded, FirstToken, RequestEnded])
+async def test_hook_that_ends_the_program(kind: type[Any]) -> None:
+    """It ends the request as well, of which the other hooks are told, wherever they stand."""
+    before, after = Told(), Told()
+
+    def interrupting(record: Record) -> None:
+        if isinstance(record, kind):
+            raise Interruption
+
+    async with (
+        RawServer(answer(completion())) as server,
+        AsyncOpenAI(api_key=KEY, base_url=server.url, hooks=[before, interrupting, after]) as client,
+    ):
+        with pytest.raises(Interruption):
+            await (await stream_of(client)).final()
+
+    ended = ("done", None) if kind is RequestEnded else ("error", "Interruption")
+    assert [(told.end.outcome, told.end.error) for told in (before, after)] == [ended, ended]
 
 
 async def test_hook_that_fails(caplog: pytest.LogCaptureFixture) -> None:
