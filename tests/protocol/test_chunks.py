@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import gc
 import json
 import math
 import pickle
@@ -619,3 +620,17 @@ def test_choices_beside_a_message(choice, text):
 def test_a_message_that_is_no_object():
     """A message of another type is kept as what it is: a delta that did not fit."""
     assert as_chunk({"choices": [{"message": "x"}]}).choices[0].model_extra == {"delta": "x"}
+
+
+def test_an_odd_chunk_leaves_no_cycle() -> None:
+    """What was refused by the strict pass is let go at once: a frame that held its error would keep a stream's all."""
+    gc.collect()
+    gc.disable()
+    try:
+        decoder = ChunkDecoder()
+        for _ in range(3):
+            assert decoder.decode(ServerSentEvent(b'{"choices": [{"index": 0, "delta": {"content": "x", "odd": 1}}]}'))
+        del decoder
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
