@@ -156,6 +156,7 @@ def _instructions(code: str) -> int:
     """
     command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable, "-S", "-c", code]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else imports would compile all that they load, each time
     # Without `site`, for which other packages leave code that runs at every start, and imports what it likes.
     found = dict.fromkeys((str(ROOT), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")))
     environment |= {"PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(found)}
