@@ -25,7 +25,7 @@ from .benching.screen import show_figures
 from .benching.tally import BenchTally
 from .bulkrequests import Requests
 from .destination import address_options, embedded_option, open_place
-from .options import debug_option, parameters
+from .options import Finite, debug_option, parameters
 from .outcome import ExitCode, StoppedError
 from .place import Place
 from .words import count
@@ -85,13 +85,11 @@ class _Options(TypedDict):
 @click.option("--concurrency", type=click.IntRange(1, 1000), metavar="N", help="At once, at most. Default: 10.")
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True),
     metavar="NUMBER",
     help="Begin so many a second, evenly, whether or not others are answered.",
 )
-@click.option(
-    "--duration", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Begin none after that."
-)
+@click.option("--duration", type=Finite(min=0, min_open=True), metavar="SECONDS", help="Begin none after that.")
 @click.option(
     "--warmup", type=click.IntRange(min=0), default=0, metavar="N", help="Requests before, which do not count."
 )
@@ -112,9 +110,7 @@ class _Options(TypedDict):
     help="Any other parameter, as JSON or text; @FILE reads JSON from a file. May be repeated.",
 )
 @click.option("--usage/--no-usage", default=True, help="Have the server count the tokens. Some refuse to.")
-@click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Limit of each request."
-)
+@click.option("--timeout", type=Finite(min=0, min_open=True), metavar="SECONDS", help="Limit of each request.")
 @click.option(
     "--json",
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),

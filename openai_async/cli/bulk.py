@@ -20,7 +20,7 @@ from .bulkrequests import Census, Requests
 from .bulkresults import ResultsFile
 from .bulkrun import BulkJob
 from .notices import Notices
-from .options import debug_option, parameters
+from .options import Finite, debug_option, parameters
 from .outcome import ExitCode, StoppedError, show_error
 from .place import _DEFAULT_MODEL, DEMO_MODEL, Place, embedded, remote
 from .words import count
@@ -97,12 +97,10 @@ class _Options(TypedDict):
     metavar="N",
     help="Attempts after the first.",
 )
-@click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Limit of each request."
-)
+@click.option("--timeout", type=Finite(min=0, min_open=True), metavar="SECONDS", help="Limit of each request.")
 @click.option(
     "--share",
-    type=click.FloatRange(min=0, max=1, min_open=True),
+    type=Finite(min=0, max=1, min_open=True),
     default=1.0,
     show_default=True,
     metavar="NUMBER",

@@ -17,7 +17,7 @@ import click
 from .answer import Answer
 from .dialogue import Dialogue
 from .notices import Notices
-from .options import Command, debug_option, local_option, parameters
+from .options import Command, Finite, debug_option, local_option, parameters
 from .outcome import ExitCode
 from .place import Place, embedded, local, remote
 from .question import Options, messages_of, params_of, read_prompt
@@ -62,9 +62,7 @@ Examples:
     callback=parameters,
     help="Any other parameter, as JSON or text; @FILE reads JSON from a file. May be repeated.",
 )
-@click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Limit of a whole call."
-)
+@click.option("--timeout", type=Finite(min=0, min_open=True), metavar="SECONDS", help="Limit of a whole call.")
 @click.option(
     "--max-retries",
     type=click.IntRange(min=0),
@@ -73,7 +71,7 @@ Examples:
     metavar="N",
     help="Attempts after the first.",
 )
-@click.option("--delay", type=click.FloatRange(min=0), metavar="SECONDS", help="Pause between tokens of --embedded.")
+@click.option("--delay", type=Finite(min=0), metavar="SECONDS", help="Pause between tokens of --embedded.")
 @click.option("--stream/--no-stream", default=True, help="Show the answer as it comes, or when it is whole.")
 @click.option("--json", is_flag=True, help="Print each chunk as one line of JSON, and errors as JSON on stderr.")
 @click.option("--usage", is_flag=True, help="Have the server count the tokens, and print time and tokens on stderr.")

@@ -11,7 +11,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
-from typing import TypeAlias, TypedDict, Unpack
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 import click
 import msgspec
@@ -23,6 +23,7 @@ from openai_async.api.address import check_base_url
 from openai_async.api.client import AsyncOpenAI
 from openai_async.transport.redaction import masked
 from openai_async.transport.session import AiohttpTransport
+from openai_async.types.json import is_array, is_object
 from openai_async.types.options import Timeout
 
 from .destination import address_options, embedded_option, open_place
@@ -33,7 +34,7 @@ from .doctoring.route import Route
 from .doctoring.settings import Settings, check_address, check_key, check_variables
 from .doctoring.tls import check_tls
 from .durations import seconds_text
-from .options import debug_option
+from .options import Finite, debug_option
 from .outcome import ExitCode, StoppedError
 from .place import _DEFAULT_MODEL
 from .words import count, one_line
@@ -82,7 +83,7 @@ class _Options(TypedDict):
 @embedded_option
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True),
     default=30.0,
     show_default=True,
     metavar="SECONDS",
@@ -191,13 +192,23 @@ def _first_failed(findings: Iterable[Finding]) -> str | None:
 
 
 def _safe(finding: Finding, settings: Settings) -> Finding:
-    """A finding whose texts are one line each, and hold nothing of the key, whoever repeated it."""
+    """A finding that holds nothing of the key, whoever repeated it; its texts are one line each."""
     secrets = [settings.key] if settings.key and len(settings.key) >= _SECRET else []
     return msgspec.structs.replace(
         finding,
         said=masked(one_line(finding.said), secrets),
         advice=[masked(one_line(text), secrets) for text in finding.advice],
+        details=_masked(finding.details, secrets),
     )
+
+
+def _masked(value: Any, secrets: list[str]) -> Any:
+    """What a server may have put the key into: a string, or lists and mappings of some."""
+    if isinstance(value, str):
+        return masked(value, secrets)
+    if is_array(value):
+        return [_masked(item, secrets) for item in value]
+    return {name: _masked(item, secrets) for name, item in value.items()} if is_object(value) else value
 
 
 def _show(finding: Finding, console: Console) -> None:

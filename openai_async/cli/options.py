@@ -7,13 +7,14 @@ here does what an option asks for.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import msgspec
 
-__all__ = ["Command", "debug_option", "local_option", "parameters"]
+__all__ = ["Command", "Finite", "debug_option", "local_option", "parameters"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -28,6 +29,17 @@ class Command(click.Command):
             if word == "--local" and not following.lower().endswith(".gguf"):
                 args[place] = "--local="
         return super().parse_args(ctx, args)
+
+
+class Finite(click.FloatRange):
+    """A number in a range that ends: `click` takes "nan" and "inf" for numbers in any range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        number: float = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"{value!r} is not finite.", param, ctx)
+        return number
 
 
 def local_option(function: _F) -> _F:

@@ -53,6 +53,8 @@ def conclude(error: BaseException, *, as_json: bool, debug: bool) -> ExitCode:
     """
     if debug:
         traceback.print_exception(error)
+    if isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError):
+        error = error.__context__  # rich makes an end of its own of it
     if isinstance(error, OSError):
         _let_go_of_stdout()
     if not isinstance(error, BrokenPipeError):

@@ -28,7 +28,7 @@ from openai_async.transport.session import AiohttpTransport
 
 from .access import Access, AccessLog
 from .forward import Forward
-from .options import Command, debug_option, local_option
+from .options import Command, Finite, debug_option, local_option
 from .outcome import ExitCode
 from .place import DEMO_MODEL, no_model, shun_proxies, thread_count
 
@@ -71,7 +71,7 @@ class _Options(TypedDict):
 @click.option("--api-key", metavar="KEY", help="The key that clients must send. Default: none is asked for.")
 @local_option
 @click.option("--models", metavar="NAME,...", help="The models that exist. Default: every name is a model.")
-@click.option("--delay", type=click.FloatRange(min=0), metavar="SECONDS", help="Pause between tokens. Default: 0.")
+@click.option("--delay", type=Finite(min=0), metavar="SECONDS", help="Pause between tokens. Default: 0.")
 @click.option(
     "--store", type=click.Path(dir_okay=False), metavar="FILE", help="Where completions are stored. Default: in memory."
 )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import anyio
     from starlette.types import Receive, Scope
 
-__all__ = ["Desk", "Recorded", "Visit"]
+__all__ = ["Desk", "Recorded", "Visit", "check_model"]
 
 
 class Recorded(msgspec.Struct):
@@ -170,14 +170,8 @@ class Desk:
         self._faults.append(_Pending(fault, fault.skip, fault.times))
 
     def check_model(self, name: str) -> None:
-        """Raise unless the model exists.
-
-        Raises:
-            Problem: Status 404.
-        """
-        if self.models is not None and name not in self.models:
-            text = f"The model `{name}` does not exist or you do not have access to it."
-            raise Problem(404, text, code="model_not_found")
+        """Raise unless the model exists; see `check_model`."""
+        check_model(name, self.models)
 
     def created(self) -> int | None:
         """Return the time to date an answer with, Unix seconds; None: let it depend on the request."""
@@ -262,6 +256,21 @@ class Desk:
             raise Problem(401, text)
         if not any(hmac.compare_digest(key.encode(), known) for known in self.api_keys):
             raise Problem(401, f"Incorrect API key provided: {_masked(key)}.")
+
+
+def check_model(name: str, models: Collection[str] | None) -> None:
+    """Raise unless a model exists.
+
+    Args:
+        name: The model's name.
+        models: Those that exist; None: all do.
+
+    Raises:
+        Problem: Status 404.
+    """
+    if models is not None and name not in models:
+        text = f"The model `{name}` does not exist or you do not have access to it."
+        raise Problem(404, text, code="model_not_found")
 
 
 class _Pending(msgspec.Struct):

@@ -20,7 +20,6 @@ __all__ = ["passed_headers", "refuse", "send_head", "transport_of"]
 _OWN = frozenset({
     "accept-encoding",
     "connection",
-    "content-encoding",
     "content-length",
     "date",
     "expect",

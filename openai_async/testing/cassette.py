@@ -38,7 +38,7 @@ class Cassettes:
         self._folder = folder
         self._test = test
         self._record = record
-        self._opened: list[Recorder | Player] = []
+        self._opened: dict[str, Recorder | Player] = {}
         self._stack = ExitStack()
 
     def open(
@@ -59,10 +59,12 @@ class Cassettes:
 
         Raises:
             RecordingError: There is no such recording, it is none, or there is no key to record with.
-            ValueError: `name` is no such name, or `speed` or `match` is out of range.
+            ValueError: `name` is no such name, or open already; or `speed` or `match` is out of range.
         """
         if not _NAME.fullmatch(name):
             raise ValueError(f"a recording's name has letters, digits, '_', '-' and '.' only, not {name!r}")
+        if name in self._opened:
+            raise ValueError(f"the recording {name!r} is open already: use what the first call returned")
         path = self._folder / f"{name}.jsonl"
         opened: Recorder | Player
         if self._record:
@@ -80,12 +82,12 @@ class Cassettes:
             opened = Player(path, speed=speed, match=match)
         opened.start()
         self._stack.callback(opened.close)
-        self._opened.append(opened)
+        self._opened[name] = opened
         return opened
 
     def story(self) -> str:
         """Return what happened, as text."""
-        return "\n".join(opened.story() for opened in self._opened) or "No recording was opened."
+        return "\n".join(opened.story() for opened in self._opened.values()) or "No recording was opened."
 
     def assert_played(self) -> None:
         """Assert that every request found its answer.
@@ -94,7 +96,7 @@ class Cassettes:
             AssertionError: It says which did not.
         """
         __tracebackhide__ = True
-        for opened in self._opened:
+        for opened in self._opened.values():
             opened.assert_played()
 
     def close(self) -> None:

@@ -10,6 +10,8 @@ import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from openai_async.server.desk import check_model
+from openai_async.server.pages import check_content_type
 from openai_async.server.problems import Problem
 from openai_async.server.replies import StandIn
 from openai_async.server.requests import read_request
@@ -18,6 +20,8 @@ from .matcher import Matcher
 from .rule import Rule
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from openai_async.server.faults import Fault
     from openai_async.server.replies import Reply, Responder
 
@@ -36,12 +40,20 @@ class Playbook:
     Args:
         responder: Answers while nothing is scripted; None: the embedded server's own, always the same for a request.
         ignore_unknown: Whether requests may have parameters that the API does not know.
+        models: Names of the models that exist; None: every name is a model.
     """
 
-    def __init__(self, responder: Responder | None = None, *, ignore_unknown: bool = False) -> None:
+    def __init__(
+        self,
+        responder: Responder | None = None,
+        *,
+        ignore_unknown: bool = False,
+        models: Collection[str] | None = None,
+    ) -> None:
         self._responder: Responder = responder or StandIn()
         self._ignore_unknown = ignore_unknown
-        self._lock = threading.Lock()
+        self._models = models
+        self._lock = threading.RLock()  # a `where` may script further replies
         self._queue = Rule(Matcher())
         self._rules: list[Rule] = []
         self._notes: dict[str, str] = {}
@@ -86,14 +98,15 @@ class Playbook:
             request_id: Its id.
 
         Raises:
-            Problem: Status 400, which no client retries: there is no reply for it, it is no valid request, or a `where`
-                of the test's failed.
+            Problem: Status 400, which no client retries: there is no reply for it, or a `where` of the test's failed. Or
+                what the server would refuse it with.
         """
         _current.set(None)
         if not request.is_chat or not self.scripted:
             return None
         try:
-            read_request(request.content, ignore_unknown=self._ignore_unknown)
+            check_content_type(request.headers.get("content-type", ""))
+            check_model(read_request(request.content, ignore_unknown=self._ignore_unknown)["model"], self._models)
         except Problem as problem:
             self._notes[request_id] = f"refused: {problem.message}"
             raise

@@ -98,12 +98,13 @@ def openai_async_server(request: pytest.FixtureRequest) -> Iterator[ScriptedServ
     leaks = options.pop("leaks")
     server = ScriptedServer(**options)
     server.start()
+    _checked(request.node).append(server)
     try:
-        _checked(request.node).append(server)
         yield server
         if leaks:
             server.assert_nothing_open()
     finally:
+        _checked(request.node).remove(server)  # a test that is run again has another
         server.close()
 
 
@@ -136,4 +137,5 @@ def openai_async_recording(request: pytest.FixtureRequest) -> Iterator[Callable[
     try:
         yield cassettes.open
     finally:
+        _checked(request.node).remove(cassettes)
         cassettes.close()

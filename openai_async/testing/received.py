@@ -7,6 +7,7 @@ server's thread: what may change is looked up there.
 from __future__ import annotations
 
 import asyncio
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from .loopback import Loopback
 
 __all__ = ["Outcome", "ReceivedRequest"]
+
+# Where the embedded server answers them; elsewhere it has a 404.
+_CHAT = re.compile(r"/(openai/)?v1/chat/completions|/openai/deployments/[^/]+/chat/completions")
 
 Outcome: TypeAlias = Literal["open", "complete", "aborted", "cut"]
 
@@ -137,7 +141,7 @@ class ReceivedRequest:
     @property
     def is_chat(self) -> bool:
         """Whether it asks for a chat completion, which is what scripts answer and assertions count."""
-        return self.method == "POST" and self.path.endswith("/chat/completions")
+        return self.method == "POST" and _CHAT.fullmatch(self.path) is not None
 
     @property
     def status(self) -> int:

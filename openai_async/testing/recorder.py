@@ -50,11 +50,11 @@ class Recorder:
     def __init__(self, path: str | os.PathLike[str], *, upstream: str | None = None) -> None:
         self._path = Path(path)
         given = upstream or os.environ.get("OPENAI_BASE_URL") or OPENAI
-        parts = urlsplit(given)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or "@" in parts.netloc:
+        if not _is_upstream(given):
             raise RecordingError(
                 "upstream must be a base URL such as https://api.openai.com/v1, without a query and without credentials"
             )
+        parts = urlsplit(given)
         self._upstream = given.rstrip("/")
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._writer: RecordingWriter | None = None
@@ -141,3 +141,12 @@ class Recorder:
             self._writer.add(exchange)
         except OSError as error:
             self._failures.append(f"{self._path} can't be written: {error.strerror or error}")
+
+
+def _is_upstream(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        fit = parts.scheme in ("http", "https") and parts.port != 0  # the port raises when it is no number
+    except ValueError:
+        return False
+    return fit and bool(parts.hostname) and not parts.query and "@" not in parts.netloc

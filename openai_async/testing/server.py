@@ -68,7 +68,9 @@ class ScriptedServer:
     def __init__(self, responder: Responder | None = None, **options: Unpack[AppOptions]) -> None:
         if "fault_for" in options:
             raise TypeError("fault_for= is how replies are chosen; say what goes wrong by reply() and when()")
-        self._playbook = Playbook(responder, ignore_unknown=options.get("ignore_unknown", False))
+        self._playbook = Playbook(
+            responder, ignore_unknown=options.get("ignore_unknown", False), models=options.get("models")
+        )
         key = options.get("api_key")
         self._key = key if isinstance(key, str) else next(iter(key or ()), _ANY_KEY)
         # No fault by a header unless it is asked for: such a request would get no scripted reply.

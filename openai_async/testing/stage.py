@@ -46,6 +46,7 @@ class Stage:
 
     def __init__(self, exchanges: Iterable[Exchange], *, name: str, speed: float, match: Match) -> None:
         self.left: list[Exchange] = list(exchanges)
+        self._all = tuple(self.left)
         self.misses: list[str] = []
         self._name = name
         self._speed = speed
@@ -101,14 +102,17 @@ class Stage:
         else:
             fits = [one for one in same if one.request.body == asked.body]
         if not fits:
-            text = f"This request is not in the recording {self._name}, or was played already: {self._nearest(asked, same)}"
+            text = f"This request is not in the recording {self._name}{self._why(asked, same)}"
             self.misses.append(text)
             raise Problem(400, text, code="not_recorded")
         self.left = [one for one in self.left if one is not fits[0]]
         return fits[0]
 
-    def _nearest(self, asked: Asked, same: list[Exchange]) -> str:
-        what = " ".join(_place(asked))
+    def _why(self, asked: Asked, same: list[Exchange]) -> str:
+        what = f": {' '.join(_place(asked))}"
+        known = sum(_place(one.request) == _place(asked) and one.request.body == asked.body for one in self._all)
+        if self._match == "body" and known:
+            return f" once more{what}. All {known} answers that are there for it were played."
         if self._match == "order" and self.left:
             return f"{what}. The next one in it is {' '.join(_place(self.left[0].request))}."
         if not same:

@@ -107,7 +107,9 @@ class Tap:
             return
         passing.response = response
         try:
-            await send_head(send, response.status, passed_headers(response.headers))
+            passed = passed_headers(response.headers)
+            passed.pop("content-encoding", None)  # it was undone; a request's body goes on as it came
+            await send_head(send, response.status, passed)
             while data := await response.read():
                 passing.pieces.append((anyio.current_time() - passing.at, data))
                 await send({"type": "http.response.body", "body": data, "more_body": True})

@@ -153,6 +153,8 @@ async def silent(peer):
     (("--embedded", "--prompts", "/no/such/file"), "does not exist"),
     (("--embedded", "--concurrency", "1001"), "--concurrency"),
     (("--embedded", "--rate", "0"), "--rate"),
+    (("--embedded", "--rate", "nan"), "'nan' is not finite"),
+    (("--embedded", "--timeout", "inf"), "'inf' is not finite"),
     (("--embedded", "--json", "/no/such/folder/figures.json"), "there is no folder /no/such/folder"),
     (("--embedded", "-p", "seed"), "NAME=VALUE"),
     ((), "OPENAI_API_KEY"),
@@ -189,7 +191,7 @@ def shown(capfd, fill, **setting):
     tally = BenchTally()
     tally.start()
     tally.stop()
-    tally.seconds, tally.cpu = 2.0, 0.1
+    tally.seconds, tally.cpu, tally.answered = 2.0, 0.1, 1
     fill(tally)
     asked = {"requests": 1, "rate": None, "duration": None, "max_tokens": None, "embedded": False, **setting}
     show_figures(Figures.of(tally, Setting(model="m", prompts=1, concurrency=1, warmup=0, **asked)), tally)
@@ -203,7 +205,8 @@ def busy(tally):
 
 def held_up(tally):
     """The client woke up late."""
-    tally.lag.add(0.5)
+    for _ in range(100):
+        tally.lag.add(0.5)
 
 
 def together(tally):
@@ -217,6 +220,21 @@ def late(tally):
     tally.late.add(3.0)
 
 
+def short(tally):
+    """The client computed all the time, which was not long."""
+    tally.cpu = tally.seconds = 0.5
+
+
+def failed(tally):
+    """The client computed all the time, and nothing was answered."""
+    tally.cpu, tally.answered = 1.9, 0
+
+
+def missed(tally):
+    """Some requests never began."""
+    tally.missed = 3
+
+
 def quiet(tally):
     """Nothing is wrong."""
     tally.gaps.add(0.1)
@@ -225,6 +243,9 @@ def quiet(tally):
 @pytest.mark.parametrize(("fill", "setting", "note"), [
     (quiet, {}, None),
     (busy, {}, "The client was the limit: it was busy 95% of the time (95% of a core)"),
+    (short, {}, None),
+    (failed, {}, None),
+    (missed, {"rate": 2.0, "duration": 2.0}, "3 requests never began"),
     (held_up, {}, "The client woke up 500 ms late one time in a hundred"),
     (together, {}, "75% of the tokens came together with the one before"),
     (late, {"rate": 2.0}, "Requests began late, one in ten by 3.00 s or more"),

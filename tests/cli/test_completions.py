@@ -375,3 +375,16 @@ def test_a_completion_in_one_piece(call):
         done = call(*at(server.url, "get", "a"))
 
     assert done.stdout.decode() == "tool call: now({})\n"
+
+
+@pytest.mark.parametrize("key", ["\x03", "\x04"])
+def test_no_answer_deletes_nothing(terminal, url, key):
+    """Ctrl-C and Ctrl-D in place of an answer end it with code 130 and one line."""
+    (name,) = store(url, "sea")
+    program = terminal(*at(url, "delete", name))
+    program.expect(r"\[y/N\]: ")
+
+    program.insist(key, "openai-async: stopped: nothing was deleted\n")
+
+    assert program.close() == 130
+    assert not any(request.method == "DELETE" for request in url.requests)

@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 import trustme
-from support.rawserver import RawServer, answer, free_port, in_thread
+from support.rawserver import RawServer, answer, completion, free_port, in_thread
 
 HTML = b"<!DOCTYPE html><html><head><title>It works!</title></head></html>"
 KEY = "sk-of-the-doctors-test"
@@ -112,6 +112,18 @@ def test_a_refused_key_is_not_shown(call):
     assert finding(objects, "request")["details"]["status_code"] == 401
     assert KEY not in f"{lines}{objects}"
     assert "provided: ***" in lines.stdout.decode()
+
+
+def test_a_key_in_good_answers_is_not_shown(call):
+    """A server may repeat the key where nothing is wrong: in names of models, in headers, in answers."""
+    headers = {"server": KEY, "x_request_id": KEY}
+    models = answer({"data": [{"id": KEY}]}, headers=headers)
+    plain = answer({**completion("Hi"), "model": KEY}, headers=headers)
+    with in_thread(RawServer(models, plain)) as server:
+        objects = call("doctor", "--base-url", server.url, "--json", OPENAI_API_KEY=KEY)
+
+    assert finding(objects, "request")["details"]["model"] == "***"
+    assert KEY not in f"{objects}"
 
 
 def test_a_web_page(call):

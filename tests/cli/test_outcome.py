@@ -50,6 +50,15 @@ def test_every_end_has_its_code(capsys, error, code, as_json):
         assert err.count("\n") == 1
 
 
+def test_a_reader_that_left_rich(capsys):
+    """Rich makes an exit of a broken pipe, which is one all the same."""
+    end = SystemExit(1)
+    end.__context__ = BrokenPipeError()
+
+    assert conclude(end, as_json=False, debug=False) == ExitCode.BROKEN_PIPE
+    assert capsys.readouterr().err == ""
+
+
 def test_the_line_has_what_support_asks_for(capsys):
     """Status, message, request id and attempts stand in one line, whatever the server put into them."""
     error = errors.NotFoundError("no\r\n such  \x1bmodel", status_code=404, request_id="req_\x1b1")

@@ -76,3 +76,12 @@ def test_names_stay_in_their_folder(cassettes, name):
     """What is no plain name is refused."""
     with pytest.raises(ValueError, match="letters, digits"):
         cassettes(record=False).open(name)
+
+
+def test_a_name_is_opened_once(cassettes, server):
+    """A second recorder under the name would write over the first one's file."""
+    recording = cassettes(record=True)
+    recording.open("hello", upstream=server.url)
+
+    with pytest.raises(ValueError, match="'hello' is open already"):
+        recording.open("hello", upstream=server.url)

@@ -165,8 +165,18 @@ def test_a_request_that_was_not_recorded_is_refused_and_told(record, official, q
     with pytest.raises(openai.BadRequestError, match="None of the 2 answers that are left is for it"):
         client.models.list()
 
-    with pytest.raises(AssertionError, match=r"a\.jsonl, or was played already"):
+    with pytest.raises(AssertionError, match=r"a\.jsonl: POST "):
         served.__exit__(None, None, None)
+
+
+def test_a_request_too_many_is_told_as_such(record, official, question):
+    """Asked once more than was recorded, it is refused, and the error says that this is why."""
+    client = official(served := _started(record(["one"])))
+    client.chat.completions.create(**question())
+
+    with pytest.raises(openai.BadRequestError, match=r"once more: POST \S+\. All 1 answers that are there"):
+        client.chat.completions.create(**question())
+    served.close()
 
 
 @pytest.mark.parametrize("options", [{"speed": 0}, {"speed": -1}, {"speed": float("nan")}, {"match": "anything"}])

@@ -252,3 +252,32 @@ def test_names(openai_async_recording):
     result = run_pytest("--openai-async-record", "-k", "test_other", **files)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*set OPENAI_API_KEY*"])
+
+
+def test_a_test_that_is_run_again_begins_anew(run_pytest):
+    """What came of the first run is no fault of the second, as plugins that repeat failed tests have it."""
+    files = {
+        "conftest": """
+import pytest
+from _pytest.runner import runtestprotocol
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    runtestprotocol(item, nextitem=nextitem, log=False)
+    item._initrequest()
+    for report in runtestprotocol(item, nextitem=nextitem, log=False):
+        item.ihook.pytest_runtest_logreport(report=report)
+    return True
+""",
+        "test_again": _ASK
+        + """
+runs = []
+
+def test_it(openai_async_server):
+    runs.append(1)
+    openai_async_server.reply("Hello")
+    assert len(runs) == 2
+    ask(openai_async_server)
+""",
+    }
+    run_pytest(**files).assert_outcomes(passed=1)

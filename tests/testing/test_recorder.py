@@ -175,7 +175,16 @@ def test_the_environment_names_the_server(path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "upstream", ["ftp://x/v1", "api.openai.com/v1", "https://", "https://me:secret@x/v1", "https://x/v1?key=secret"]
+    "upstream",
+    [
+        "ftp://x/v1",
+        "api.openai.com/v1",
+        "https://",
+        "https://me:secret@x/v1",
+        "https://x/v1?key=secret",
+        "http://[::1",
+        "http://x:port/v1",
+    ],
 )
 def test_addresses_that_are_no_base_url_are_refused(path, upstream):
     """The error says what would do, and does not repeat what may be a password."""
@@ -219,3 +228,17 @@ def test_a_full_disk_is_told(path, server, official, question, monkeypatch):
         assert official(recorder).chat.completions.create(**question()).choices
         with pytest.raises(AssertionError, match=r"a\.jsonl can't be written: No space left on device"):
             recorder.assert_played()
+
+
+def test_a_packed_request_goes_on_as_it_came(path, official):
+    """A body in a content coding keeps the header that says so."""
+    body = b"".join(pack([b"{}"], "gzip"))
+    with (
+        in_thread(RawServer(answer({"ok": True}))) as upstream,
+        Recorder(path, upstream=upstream.url) as recorder,
+    ):
+        headers = {"content-encoding": "gzip", "content-type": "application/json"}
+        official(recorder).post("/x", cast_to=object, content=body, options={"headers": headers})
+
+    assert upstream.requests[0].headers["content-encoding"] == "gzip"
+    assert upstream.requests[0].body == body

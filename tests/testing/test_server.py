@@ -100,6 +100,34 @@ def test_requests_that_are_refused_use_up_no_reply(server, ask, official):
     server.assert_played()
 
 
+def test_what_the_server_refuses_uses_up_no_reply(official, question):
+    """A wrong path, a model that does not exist, a body that is not declared as JSON: the reply waits on."""
+    with ScriptedServer(models=["m"]) as server:
+        server.reply("Hello")
+        client = official(server)
+        with pytest.raises(openai.NotFoundError, match="Invalid URL"):
+            official(server, base_url=f"{server.url}/v1").chat.completions.create(**question())
+        with pytest.raises(openai.NotFoundError, match="does not exist"):
+            client.chat.completions.create(**{**question(), "model": "other"})
+        with pytest.raises(openai.APIStatusError, match="text/plain"):
+            client.chat.completions.create(**question(), extra_headers={"content-type": "text/plain"})
+
+        assert client.chat.completions.create(**question()).choices[0].message.content == "Hello"
+
+
+def test_a_predicate_may_script(server, ask):
+    """A `where` may add rules, and look at what came, while it is asked."""
+
+    def where(request):
+        server.when(contains="later").reply("later", times=None)
+        return len(server.requests) == 1
+
+    server.when(where=where).reply("now")
+
+    assert ask(timeout=5).choices[0].message.content == "now"
+    assert ask("later").choices[0].message.content == "later"
+
+
 def test_a_predicate_that_fails_is_told(server, ask):
     """An exception of `where` is an answer of status 400 and a failed assertion, and names the error."""
     server.when(where=lambda request: request.body["nothing"]).reply("never")

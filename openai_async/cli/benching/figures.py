@@ -15,8 +15,12 @@ __all__ = ["ClientFigures", "Figures", "Setting", "Spread"]
 
 # Of the time: from here on the client most likely did not read at once what had arrived.
 _BUSY = 0.8
+# Seconds of a run that tell something of the client: before that it mostly connects.
+_SHORTEST = 1.0
 # Seconds that the event loop may wake up late, one time in a hundred; more shows in the gaps between tokens.
 _LATE = 0.02
+# Looks at it of which one in a hundred is more than a single accident.
+_LOOKS = 100
 
 
 class Spread(msgspec.Struct, kw_only=True):
@@ -87,7 +91,7 @@ class ClientFigures(msgspec.Struct, kw_only=True):
         cpu_share: Of one core, that it used.
         busy_share: Of the time, in which it had something to do; None: nobody measured it.
         lag: Seconds that its event loop woke up too late.
-        bound: Whether it was the limit: it was busy nearly all the time.
+        bound: Whether it was the limit: it was busy nearly all the time, for a second or more.
         held_up: Whether something else kept it from running when it should have.
     """
 
@@ -117,6 +121,7 @@ class Figures(msgspec.Struct, kw_only=True):
         stream_tokens_per_second: Of each answer after its first piece; None: as above.
         stream_chunks_per_second: Likewise.
         started_late: How long after their time requests began, where there is a rate; None: there is none.
+        missed: Requests whose time came and that never began, as too many others were open.
         errors: Failures by kind.
         client: How the client fared.
     """
@@ -137,6 +142,7 @@ class Figures(msgspec.Struct, kw_only=True):
     stream_tokens_per_second: Spread | None
     stream_chunks_per_second: Spread
     started_late: Spread | None
+    missed: int
     errors: dict[str, Failures]
     client: ClientFigures
 
@@ -166,6 +172,7 @@ class Figures(msgspec.Struct, kw_only=True):
             stream_tokens_per_second=Spread.of(tally.token_speeds) if told else None,
             stream_chunks_per_second=Spread.of(tally.chunk_speeds),
             started_late=None if setting.rate is None else Spread.of(tally.late),
+            missed=tally.missed,
             errors=tally.errors,
             client=_client(tally),
         )
@@ -174,8 +181,8 @@ class Figures(msgspec.Struct, kw_only=True):
 def _client(tally: BenchTally) -> ClientFigures:
     computed = _rate(tally.cpu, tally.seconds)
     busy = None if tally.idle is None or not tally.seconds else max(1 - tally.idle / tally.seconds, 0.0)
-    late = tally.lag.quantile(0.99) or 0.0
-    bound = max(computed, busy or 0.0) >= _BUSY
+    late = (tally.lag.quantile(0.99) or 0.0) if tally.lag.count >= _LOOKS else 0.0
+    bound = tally.answered > 0 and tally.seconds >= _SHORTEST and max(computed, busy or 0.0) >= _BUSY
     return ClientFigures(
         cpu_share=computed, busy_share=busy, lag=Spread.of(tally.lag), bound=bound, held_up=late > _LATE and not bound
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from math import inf
+from math import ceil, inf
 from typing import Any
 
 import msgspec
@@ -84,6 +84,8 @@ class Load:
                     group.create_task(self._work(loop, tally))
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
+        else:
+            tally.missed = self._missed(tally)
         finally:
             watching.cancel()
             tally.stop()
@@ -109,6 +111,14 @@ class Load:
             return None
         self._sent += 1
         return number
+
+    def _missed(self, tally: BenchTally) -> int:
+        """Requests that were due and never sent, once the time is over."""
+        pace = self._pace
+        if pace.rate is None or pace.duration is None or tally.hopeless:
+            return 0
+        due = ceil(pace.rate * pace.duration - 1e-6)  # less than what rounding may add
+        return max(min(due, pace.requests or due) - self._sent, 0)
 
     async def _ask(self, body: Mapping[str, Any], loop: asyncio.AbstractEventLoop, tally: BenchTally) -> None:
         began = loop.time()

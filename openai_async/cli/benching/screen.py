@@ -129,6 +129,11 @@ def _warnings(figures: Figures) -> Iterator[str]:
             f"Requests began late, one in ten by {seconds_text(late.p90 or 0.0)} or more: the server is slower than "
             "--rate, and --concurrency does not let more be open at once."
         )
+    if figures.missed:
+        yield (
+            f"{count(figures.missed, 'request')} never began, as --concurrency others were open until the time was over: "
+            "the times are better than users' would be."
+        )
     together = next((number for end, number in gaps.buckets if not end), 0)
     if gaps.count and together > gaps.count / 2:
         yield (

@@ -87,6 +87,7 @@ class BenchTally:
         gaps: Seconds between two pieces of an answer; 0 for those that came together.
         whole: Seconds from a request to the end of its answer.
         late: Seconds that requests began after their time, where a rate is asked for.
+        missed: Requests whose time came and that never began, as too many others were open.
         lag: Seconds that the event loop woke up too late: how long the client itself holds things up.
         token_speeds: Tokens per second of each answer after its first piece, by the server's count.
         chunk_speeds: Pieces of the answer per second, likewise.
@@ -107,6 +108,7 @@ class BenchTally:
         self.gaps: Histogram = Histogram()
         self.whole: Histogram = Histogram()
         self.late: Histogram = Histogram()
+        self.missed: int = 0
         self.lag: Histogram = Histogram()
         self.token_speeds: Histogram = Histogram()
         self.chunk_speeds: Histogram = Histogram()
@@ -143,7 +145,7 @@ class BenchTally:
         self.answered += 1
         self.whole.add(seconds)
         usage = streamed.usage
-        if usage is None:
+        if usage is None or (streamed.chunks and not usage.completion_tokens):  # some send a usage without numbers
             self.untold += 1
         else:
             self.tokens += usage.completion_tokens

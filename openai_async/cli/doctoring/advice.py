@@ -12,17 +12,20 @@ import msgspec
 
 from openai_async.errors import (
     APIConnectionError,
+    APIError,
     APIResponseValidationError,
     APIStatusError,
     APITimeoutError,
     AuthenticationError,
     BadRequestError,
+    IncompleteStreamError,
     InsufficientQuotaError,
     InternalServerError,
     NotFoundError,
     OpenAIError,
     PermissionDeniedError,
     RateLimitError,
+    UnprocessableEntityError,
 )
 
 __all__ = ["Asked", "advise"]
@@ -47,7 +50,7 @@ class Asked(msgspec.Struct, kw_only=True):
 
 
 def advise(error: OpenAIError, asked: Asked) -> list[str]:
-    """Return what to do about an error, in sentences, none of them empty."""
+    """Return what to do about an error, in sentences; empty: the error says it by itself."""
     match error:
         case AuthenticationError():
             return _about_key(asked)
@@ -66,7 +69,7 @@ def advise(error: OpenAIError, asked: Asked) -> list[str]:
             return ["There is no credit left, or a monthly limit is reached: look at the account's billing page."]
         case RateLimitError():
             return ["The key and the address are right; wait a minute, or send less at once."]
-        case BadRequestError():
+        case BadRequestError() | UnprocessableEntityError():
             return (
                 _about_model(asked)
                 if _is_of_model(error)
@@ -78,8 +81,12 @@ def advise(error: OpenAIError, asked: Asked) -> list[str]:
             ]
         case APIStatusError(status_code=int() as status) if status in {301, 302, 303, 307, 308}:
             return ["Set the base URL to the address that the server names."]
-        case APIStatusError():
+        case APIStatusError(status_code=402):
+            return ["There is no credit left: look at the account's billing page."]
+        case APIStatusError(status_code=405 | 410):
             return _about_path(asked)
+        case APIStatusError():
+            return ["The server, or a proxy before it, does not take this request: its log or its manual may say why."]
         case APIResponseValidationError():
             return [
                 "What answers is no API of this kind: a web site, or a page of a proxy or of a network that wants a login.",
@@ -89,10 +96,14 @@ def advise(error: OpenAIError, asked: Asked) -> list[str]:
             return [
                 "The server took the connection and did not answer in time: is the model still loading? See --timeout."
             ]
+        case IncompleteStreamError():
+            return ["The answer breaks off: the server fails in the middle, or a proxy on the way has a time limit."]
         case APIConnectionError():
             return [
                 "The connection breaks when a request is sent: something between here and the server does not like it."
             ]
+        case APIError():
+            return ["The server began to answer and then failed: its log may say why."]
         case _:
             return []
 

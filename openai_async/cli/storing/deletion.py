@@ -79,8 +79,14 @@ def _ask_leave(number: int) -> None:
     Raises:
         click.UsageError: Nobody is there to say so.
         click.exceptions.Exit: They may not.
+        StoppedError: They pressed Ctrl-C or Ctrl-D in place of an answer.
     """
     if sys.stdin is None or not sys.stdin.isatty():
         raise click.UsageError("Deleting is for good: give --yes, as there is no terminal to ask on.")
-    if not click.confirm(f"Delete {count(number, 'stored completion')} for good?", err=True):
+    try:
+        agreed = click.confirm(f"Delete {count(number, 'stored completion')} for good?", err=True)
+    except click.Abort:  # Ctrl-C, or Ctrl-D
+        click.echo(err=True)
+        raise StoppedError("stopped: nothing was deleted") from None
+    if not agreed:
         raise click.exceptions.Exit(ExitCode.OK)

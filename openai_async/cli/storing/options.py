@@ -11,7 +11,7 @@ from typing import Any, Literal, TypedDict, TypeVar
 import click
 
 from openai_async.cli.destination import address_options
-from openai_async.cli.options import debug_option
+from openai_async.cli.options import Finite, debug_option
 
 __all__ = ["Address", "Listed", "address", "as_json", "labels", "listed"]
 
@@ -49,7 +49,7 @@ def labels(ctx: click.Context, param: click.Parameter, words: tuple[str, ...]) -
 def address(function: _F) -> _F:
     """Add the options of `Address`."""
     timeout = click.option(
-        "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Limit of each request."
+        "--timeout", type=Finite(min=0, min_open=True), metavar="SECONDS", help="Limit of each request."
     )
     retries = click.option(
         "--max-retries",

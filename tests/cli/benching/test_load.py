@@ -208,3 +208,11 @@ def test_a_rate_and_a_duration():
     _, began = played(*[stream("a", 5.0) for _ in range(4)], duration=2.0, requests=None, rate=2, concurrency=9)
 
     assert began == near([0, 0.5, 1, 1.5])
+
+
+def test_requests_that_never_began_are_counted():
+    """Those whose time came before the end of the duration, and for which no reader was free until then."""
+    tally, began = played(*[stream("a", 9.0) for _ in range(2)], duration=2.0, requests=None, rate=5, concurrency=2)
+
+    assert began == near([0, 0.2])
+    assert tally.missed == 8

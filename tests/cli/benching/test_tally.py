@@ -88,6 +88,15 @@ def test_tokens_that_nobody_counted(tally):
     assert found.chunks_per_second == 1.0
 
 
+def test_a_count_without_numbers_is_none(tally):
+    """Some servers send a usage with nothing in it; where there was nothing to count, 0 is a count."""
+    for said, tokens in (([], 0), ([piece("a")], None)):
+        answer = tally.begin()
+        answer.add([*said, usage(0)], 1.0)
+        tally.answer(answer, 1.0)
+        assert figures(tally).completion_tokens == tokens
+
+
 def test_a_run_without_answers(tally):
     """Where nothing was answered, there are no quantiles and no tokens."""
     found = figures(tally, seconds=0.0)
@@ -140,7 +149,9 @@ def test_hope(tally):
 ])  # fmt: skip
 def test_who_was_the_limit(tally, cpu, idle, lag, bound, held_up):
     """A client that was busy nearly all the time was the limit; one that woke up late without it was held up."""
-    tally.lag.add(lag)
+    for _ in range(100):
+        tally.lag.add(lag)
+    tally.answered = 1
     tally.idle = idle
 
     client = figures(tally, cpu=cpu).client

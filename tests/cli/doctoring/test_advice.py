@@ -7,13 +7,16 @@ import pytest
 from openai_async.cli.doctoring.advice import Asked, advise
 from openai_async.errors import (
     APIConnectionError,
+    APIError,
     APIResponseValidationError,
     APIStatusError,
     APITimeoutError,
     AuthenticationError,
     BadRequestError,
+    IncompleteStreamError,
     NotFoundError,
     OpenAIError,
+    UnprocessableEntityError,
 )
 
 OPENAI = "https://api.openai.com/v1"
@@ -28,6 +31,11 @@ OTHER = "https://llm.example"
     (NotFoundError("Not found.", status_code=404), f"{OTHER}/api/v1", "is /api/v1 what the server's manual says"),
     (BadRequestError("No.", status_code=400, param="model"), OTHER, "-m NAME"),
     (BadRequestError("The model wants more.", status_code=400), OTHER, "plain request"),
+    (UnprocessableEntityError("No.", status_code=422), f"{OTHER}/v1", "plain request"),
+    (APIStatusError("No.", status_code=402), f"{OTHER}/v1", "no credit"),
+    (APIStatusError("No.", status_code=413), f"{OTHER}/v1", "does not take this request"),
+    (IncompleteStreamError("Cut."), OTHER, "breaks off"),
+    (APIError("Oh."), OTHER, "began to answer"),
     (APIStatusError("No.", status_code=405), OTHER, "https://llm.example/v1"),
     (APIStatusError("Go there.", status_code=307), OTHER, "the address that the server names"),
     (APIResponseValidationError("What?"), OTHER, "https://llm.example/v1"),
