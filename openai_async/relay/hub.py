@@ -277,6 +277,9 @@ class RelayHub:
         if record.status == "expired":
             raise StreamExpired
         log = await self._backend.follow(stream_id)
+        if not self._running:  # it closed meanwhile: nothing more comes, not even an end
+            self._backend.release(stream_id, log)
+            raise HubClosed
         self._readers[stream_id] = self._readers.get(stream_id, 0) + 1
         if (timer := self._idle.pop(stream_id, None)) is not None:
             timer.cancel()

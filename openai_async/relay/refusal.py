@@ -10,8 +10,10 @@ from typing import Any, Self
 
 import msgspec
 
-from openai_async.errors import APIConnectionError, APIError, APIResponseValidationError, APITimeoutError, OpenAIError
+from openai_async.errors import APIConnectionError, APIError, APIResponseValidationError, APITimeoutError
 from openai_async.types.json import is_object
+
+from .errors import RelayError
 
 __all__ = ["STOPPING", "Refusal"]
 
@@ -47,23 +49,14 @@ class Refusal(msgspec.Struct, frozen=True):
             status = error.status_code if error.status_code is not None and 400 <= error.status_code <= 599 else 502
             headers = {name: error.headers[name] for name in _HEADERS if name in error.headers}
             return cls(status, _of_server(error), headers)
-        if isinstance(error, OpenAIError) and (told := _told(error)) is not None:
-            status, code = told
-            kind = "invalid_request_error" if status < 500 else "server_error"
-            return cls(status, _object(str(error), type=kind, code=code))
+        if isinstance(error, RelayError):
+            return cls(error.status_code, error.error)
         return cls(500, _object("The relay failed.", code="relay_failed"))
 
     @property
     def body(self) -> bytes:
         """The answer's body, JSON."""
         return msgspec.json.encode({"error": self.error})
-
-
-def _told(error: OpenAIError) -> tuple[int, str] | None:
-    """Status and code of the relay's own errors, which say both themselves; None: nothing a browser should be told."""
-    status: Any = getattr(error, "status_code", None)
-    code: Any = getattr(error, "code", None)
-    return (status, str(code)) if isinstance(status, int) and 400 <= status <= 599 else None
 
 
 def _of_server(error: APIError) -> dict[str, Any]:

@@ -46,14 +46,19 @@ class SendLimit:
         try:
             await sending
         except asyncio.CancelledError:
-            if not self._expired:
-                raise
-            self._expired = False
-            if task.uncancel() > cancelling:
-                raise  # by somebody else, too
+            if not self._took_back(task) or task.cancelling() > cancelling:
+                raise  # by somebody else, or by somebody else, too
             raise SlowReader(self._seconds) from None
         finally:
             self._task = None
+            self._took_back(task)  # where the send made something else of its cancellation
+
+    def _took_back(self, task: asyncio.Task[object]) -> bool:
+        """Take the limit's cancellation of the task back; False: there was none."""
+        expired, self._expired = self._expired, False
+        if expired:
+            task.uncancel()
+        return expired
 
     def close(self) -> None:
         """Take the timer back."""

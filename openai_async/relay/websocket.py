@@ -13,7 +13,9 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 import anyio
 import msgspec
 
-from openai_async.errors import OpenAIError, StreamStateError
+from openai_async.errors import APIError, OpenAIError, StreamStateError
+from openai_async.protocol.chunks import ChunkDecoder
+from openai_async.protocol.sse import ServerSentEvent
 from openai_async.types.json import is_object
 
 from .direct import DirectRelay
@@ -89,13 +91,9 @@ class _Chunk(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Chunk).decode
 
 
-def _text(payload: bytes) -> str:
-    """What a payload adds to choice 0; an event of another kind adds nothing."""
-    try:
-        choices = _decode(payload).choices or ()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
-    return "".join(choice.delta.content or "" for choice in choices if choice.index == 0 and choice.delta is not None)
+def _sendable(payload: bytes) -> str:
+    """A payload as a text frame, which is UTF-8 (RFC 6455, section 5.6); some servers cut characters in two."""
+    return payload.decode("utf-8", "replace")
 
 
 class FrameSink:
@@ -115,6 +113,7 @@ class FrameSink:
         self._socket = socket
         self._text_only = format == "text"
         self._said = False  # some text was sent
+        self._odd = ChunkDecoder()  # for what is not as published, characters in two halves among it
 
     async def send(self, batch: Batch) -> None:
         """Send a batch; `pump` calls it. Cancelling it may leave the rest of the batch unsent.
@@ -128,7 +127,7 @@ class FrameSink:
             await self._say(batch.frames)
             return
         for seq, frame in enumerate(batch.frames, batch.first):
-            await self._socket.send(f'{{"id":"{batch.epoch}-{seq}","chunk":{frame.decode()}}}')
+            await self._socket.send(f'{{"id":"{batch.epoch}-{seq}","chunk":{_sendable(frame)}}}')
 
     async def send_payloads(self, payloads: Iterable[bytes]) -> None:
         """Send payloads that have no cursors: those of a direct relay. Cancels and raises as `send`."""
@@ -136,7 +135,7 @@ class FrameSink:
             await self._say(payloads)
             return
         for payload in payloads:
-            await self._socket.send(f'{{"chunk":{payload.decode()}}}')
+            await self._socket.send(f'{{"chunk":{_sendable(payload)}}}')
 
     async def close(self, end: End) -> None:
         """Send the last frame, and close the socket; `pump` calls it."""
@@ -159,9 +158,24 @@ class FrameSink:
             await self._socket.close(code, status)
 
     async def _say(self, payloads: Iterable[bytes]) -> None:
-        if said := "".join(map(_text, payloads)):
+        if said := "".join(map(self._text, payloads)):
             self._said = True
             await self._socket.send(said)
+
+    def _text(self, payload: bytes) -> str:
+        """What a payload adds to choice 0; an event of another kind adds nothing."""
+        chunk: Any
+        try:
+            chunk = _decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            try:
+                chunk = self._odd.decode(ServerSentEvent(payload))
+            except APIError:
+                return ""
+        choices = getattr(chunk, "choices", None) or ()
+        return "".join(
+            choice.delta.content or "" for choice in choices if choice.index == 0 and choice.delta is not None
+        )
 
     async def _reset(self, epoch: int) -> None:
         if not self._text_only:

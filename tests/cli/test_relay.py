@@ -250,6 +250,33 @@ async def test_a_websocket_outlives_the_limit_for_heads() -> None:
     assert told == [0]
 
 
+@pytest.mark.anyio
+@pytest.mark.sockets
+async def test_a_handshake_that_is_none_is_refused() -> None:
+    """Whatever is wrong with it, it is answered, and its connection closed."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    upgrade = "host: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\ncontent-length: 1\r\n\r\n?"
+    heads = (
+        f"POST /v1/chat/completions HTTP/1.1\r\n{upgrade}",
+        f"GET /v1/streams/{'x' * 9000}/ws HTTP/1.1\r\n{upgrade}",
+    )
+    async with Gateway("http://127.0.0.1:1/v1") as gateway:
+        server = GatewayServer(gateway, gateway, websockets=True, grace=0, told=lambda _: None)
+        serving = asyncio.ensure_future(server._serve([listener]))  # as above
+        await eventually(lambda: server.started)
+        answers: list[bytes] = []
+        with anyio.fail_after(BOUND):
+            for head in heads:
+                reader, writer = await asyncio.open_connection(*listener.getsockname())
+                writer.write(head.encode())
+                answers.append(await reader.read())
+                writer.close()
+            server.handle_exit(signal.SIGTERM, None)
+            await serving
+
+    assert [told.split(b"\r\n")[0] for told in answers] == [b"HTTP/1.1 400 Bad Request"] * 2
+
+
 def test_help_teaches(call: Any) -> None:
     """Help goes to stdout, fits 80 columns, and has examples that can be copied, and every route."""
     done = call("relay", "--help")

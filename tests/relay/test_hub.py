@@ -24,6 +24,7 @@ from openai_async.relay import (
     Held,
     HubClosed,
     MemoryBackend,
+    MemoryLog,
     RelayHub,
     StreamEnded,
     StreamExpired,
@@ -567,6 +568,35 @@ async def test_payloads_are_what_the_server_sent() -> None:
         with anyio.fail_after(5):
             assert await read(hub, stream_id) == ([odd], DONE)
     assert ends == [(DONE, "Hi")]
+
+
+def test_a_reader_who_joins_while_the_hub_closes_is_told() -> None:
+    """It does not wait for what nobody will write."""
+    found, closed = asyncio.Event(), asyncio.Event()
+
+    class Slow(MemoryBackend):
+        async def follow(self, stream_id: str) -> MemoryLog:
+            log = await super().follow(stream_id)
+            found.set()
+            await closed.wait()
+            return log
+
+    async def main() -> None:
+        async with RelayHub(Slow(), drain=0) as hub:
+            await hub.start(hello_forever, stream_id="s")
+            joining = asyncio.create_task(anext(hub.subscribe("s")))
+            await found.wait()
+        closed.set()
+        with pytest.raises(HubClosed):
+            await joining
+        assert not hub._readers
+
+    async def hello_forever() -> AsyncIterator[bytes]:
+        while True:
+            yield b"{}"
+            await asyncio.sleep(1)
+
+    run(main())
 
 
 @pytest.mark.anyio

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 
 import pytest
 from support.clock import run
@@ -52,6 +53,35 @@ def test_cancelled_by_somebody_else() -> None:
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
+
+    run(main())
+
+
+@pytest.mark.parametrize("raises", [True, False])
+def test_send_that_makes_something_else_of_its_cancellation(raises: bool) -> None:  # noqa: FBT001 - a case
+    """What it raises or returns counts, and nothing is left of the limit: the next cancellation is somebody else's."""
+
+    async def stubborn() -> None:
+        try:
+            await asyncio.sleep(1000)
+        except asyncio.CancelledError:
+            if raises:
+                raise ValueError("the sink's own") from None
+
+    async def sends(limit: SendLimit) -> None:
+        with pytest.raises(ValueError, match="own") if raises else nullcontext():
+            await limit.within(stubborn())
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+        await limit.within(asyncio.sleep(20))
+
+    async def main() -> None:
+        task = asyncio.create_task(sends(SendLimit(30)))
+        await asyncio.sleep(40)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
     run(main())
 

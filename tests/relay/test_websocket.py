@@ -86,6 +86,28 @@ async def test_text_is_what_choice_0_says() -> None:
     assert pipe.sent == ["Hello"]
 
 
+async def test_bytes_that_are_no_utf_8_are_no_end() -> None:
+    """A server that cuts a character in two is read as over an event stream: what is left of it is U+FFFD."""
+    pipe, text = Pipe(), Pipe()
+    odd = said("?").replace(b"?", b"a\xff")
+    await FrameSink(pipe).send(Batch(1, 1, [odd]))
+    await FrameSink(pipe).send_payloads([odd])
+    await FrameSink(text, format="text").send(Batch(1, 1, [odd]))
+
+    assert [json.loads(frame)["chunk"]["choices"][0]["delta"]["content"] for frame in pipe.sent] == ["a\ufffd"] * 2
+    assert text.sent == ["a\ufffd"]
+
+
+async def test_text_of_two_halves_is_whole() -> None:
+    """Some servers write an emoji's surrogates in two chunks."""
+    pipe = Pipe()
+    sink = FrameSink(pipe, format="text")
+    for half in (b"a\\ud83d", b"\\ude00b"):
+        await sink.send(Batch(1, 1, [said("?").replace(b"?", half)]))
+
+    assert "".join(pipe.sent) == "a\U0001f600b"
+
+
 async def test_a_reset_is_told() -> None:
     """An answer that begins anew is a frame of its own; bare text can't say it, and its socket is closed with 1012."""
     chunks, text = Pipe(), Pipe()

@@ -47,55 +47,67 @@ class Memory:
     def __init__(self) -> None:
         self.kept: dict[str, str] = {}
 
-    async def get(self, chat: str) -> str | None:
-        return self.kept.get(chat)
+    async def get(self, key: str) -> str | None:
+        return self.kept.get(key)
 
-    async def set(self, chat: str, messages: str) -> None:
-        self.kept[chat] = messages
+    async def set(self, key: str, value: str, *, nx: bool = False, ex: int | None = None) -> bool:
+        if nx and key in self.kept:
+            return False
+        self.kept[key] = value
+        if ex is not None:
+            asyncio.get_running_loop().call_later(ex, self.kept.pop, key, None)
+        return True
 
 
 class Chats:
     """Conversations: their messages, and for each answer the id of its stream.
 
-    `store` keeps them, as JSON: `Memory`, or a Redis client, whose `get` and `set` are the same.
+    `store` keeps them: `Memory`, or a Redis client, whose `get` and `set` are the same. Whoever asks writes the messages,
+    and whoever has the answer writes that, each under a key of its own: so neither overwrites the other.
     """
 
     def __init__(self, hub: RelayHub, client: AsyncOpenAI, model: str, store) -> None:
         self.hub, self.client, self.model, self.store = hub, client, model, store
-        self.asking = asyncio.Lock()
 
     async def messages(self, chat: str) -> list[dict]:
-        """All messages; `live` is the one that is being written."""
+        """All messages; `live` is the one that is being written, or kept in a moment."""
         messages = json.loads(await self.store.get(f"chat:{chat}") or "[]")
-        if messages and messages[-1]["live"]:
-            try:
-                messages[-1]["live"] = (await self.hub.status(messages[-1]["stream"])).status == "live"
-            except UnknownStream:  # its process was killed, and the stream is no longer kept
-                messages[-1]["live"] = False
+        if messages:
+            last = messages[-1]
+            answer = await self.store.get(f"answer:{last['stream']}")
+            last["live"] = answer is None and await self.is_written(last["stream"])
+            last["content"] = answer.decode() if isinstance(answer, bytes) else answer or ""
         return messages
+
+    async def is_written(self, stream: str) -> bool:
+        try:
+            return (await self.hub.status(stream)).status not in ("lost", "expired")
+        except UnknownStream:  # its process was killed, and the stream is no longer kept
+            return False
 
     async def ask(self, chat: str, text: str) -> str:
         """Begin an answer, and return the id of its stream."""
-        async with self.asking:
-            messages = await self.messages(chat)
-            if messages and messages[-1]["live"]:
-                raise HTTPException(409, "The last answer is still being written.")
-            said = [{"role": m["role"], "content": m["content"]} for m in messages if m["content"]]
-            said.append({"role": "user", "content": text})
-            answer = {"role": "assistant", "content": "", "live": True, "stream": f"{chat}.{len(messages)}"}
-            messages += [{"role": "user", "content": text, "live": False}, answer]
+        messages = await self.messages(chat)
+        stream = f"{chat}.{len(messages)}"
+        # The claim is for those who ask at the same time, in another process perhaps.
+        live = bool(messages) and messages[-1]["live"]
+        if live or not await self.store.set(f"asks:{stream}", text, nx=True, ex=60):
+            raise HTTPException(409, "The last answer is still being written.")
+        said = [{"role": m["role"], "content": m["content"]} for m in messages if m["content"]]
+        said.append({"role": "user", "content": text})
+        messages.append({"role": "user", "content": text, "live": False})
+        messages.append({"role": "assistant", "content": "", "live": True, "stream": stream})
 
-            async def save(end, completion) -> None:
-                answer["live"] = False
-                answer["content"] = (completion.choices[0].message.content or "") if completion is not None else ""
-                await self.store.set(f"chat:{chat}", json.dumps(messages))
+        async def save(end, completion) -> None:
+            text = completion.choices[0].message.content if completion is not None else None
+            await self.store.set(f"answer:{stream}", text or "")
 
-            def source():
-                return self.client.chat.completions.create(model=self.model, messages=said, stream=True)
+        def source():
+            return self.client.chat.completions.create(model=self.model, messages=said, stream=True)
 
-            stream_id = await self.hub.start(source, stream_id=answer["stream"], on_end=save)
-            await self.store.set(f"chat:{chat}", json.dumps(messages))
-            return stream_id
+        await self.hub.start(source, stream_id=stream, on_end=save)
+        await self.store.set(f"chat:{chat}", json.dumps(messages))
+        return stream
 
 
 @asynccontextmanager
@@ -166,5 +178,6 @@ if __name__ == "__main__":
     parser.add_argument("--model", default="gpt-5.4-mini")
     parser.add_argument("--redis", metavar="URL", help="where to keep conversations and answers, instead of in memory")
     asked = parser.parse_args()
+    print(f"A chat: http://127.0.0.1:{asked.port} (Ctrl-C stops it)", flush=True)
     app = create_app(asked.model, asked.redis)
     uvicorn.run(app, host="127.0.0.1", port=asked.port, timeout_graceful_shutdown=5, log_level="warning")

@@ -46,8 +46,9 @@ _OURS = frozenset({
     "x-real-ip",
 })  # fmt: skip
 _OUR_PREFIXES = ("sec-", "x-forwarded-")
-# What the upstream says of its own origin, or of bytes that are not passed on as they were packed.
-_THEIRS = frozenset({"alt-svc", "content-encoding", "set-cookie", "strict-transport-security", "vary"})
+# What the upstream says of its own origin, of bytes that are not passed on as they were packed, or of streams that are
+# kept there, if it is a gateway, too.
+_THEIRS = frozenset({"alt-svc", "content-encoding", "set-cookie", "strict-transport-security", "vary", "x-stream-id"})
 _THEIR_PREFIXES = ("access-control-",)
 
 
@@ -70,7 +71,9 @@ def from_upstream(headers: Mapping[str, str]) -> dict[str, str]:
     Args:
         headers: Names in lower case.
     """
-    return _without(headers, _THEIRS, _THEIR_PREFIXES)
+    answered = _without(headers, _THEIRS, _THEIR_PREFIXES)
+    # ASGI servers' headers are Latin-1, as which the bytes of any other text pass.
+    return {name: value.encode().decode("latin-1") for name, value in answered.items()}
 
 
 def _without(headers: Mapping[str, str], names: frozenset[str], prefixes: tuple[str, ...]) -> dict[str, str]:

@@ -86,16 +86,25 @@ class GatewayServer(uvicorn.Server):
 
 
 class _Upgrade:
-    """What is put before uvicorn's protocol: a connection that becomes a WebSocket has no head to wait for."""
+    """What is put before uvicorn's protocol: a connection that becomes a WebSocket has no head to wait for.
+
+    A handshake that websockets can't read (with a body, or a line too long) would have no answer, and hold its connection for
+    good; `handshake_initiated` is uvicorn's word for one that it can, and a test fails when it is no longer set.
+    """
 
     seconds: float | None
+    transport: asyncio.Transport
     _stop: Callable[[], None]
+    send_400_response: Callable[[str], None]
 
     def handle_websocket_upgrade(self, *event: Any) -> None:
         self._stop()
         self.seconds = None
         upgrade: Any = super()
         upgrade.handle_websocket_upgrade(*event)
+        protocol: Any = self.transport.get_protocol()
+        if not protocol.handshake_initiated:
+            self.send_400_response("Invalid HTTP request received.")
 
 
 def _upgradable(protocol: Any) -> Any:

@@ -41,6 +41,7 @@ _log = logging.getLogger("openai_async")
 
 # Seconds at least that a stream's id is remembered when the stream is no longer kept.
 _REMEMBERED = 3600.0
+_VERDICTS = (End("lost"), End("gap"))  # how a stream may end in one process alone
 
 
 class RedisBackend:
@@ -160,8 +161,7 @@ class RedisBackend:
                     raise
             await asyncio.sleep(min(left, 1.0, self._settings.lease / 3))
         producer = Producer(self, stream_id, token, MemoryLog(epoch, max_bytes=self._settings.max_stream_bytes))
-        own = OwnStream(producer, owner, self._keys(stream_id), self._let_go)
-        self._own[stream_id] = own
+        own = self._own[stream_id] = OwnStream(producer, owner, self._keys(stream_id), self._let_go)
         self._flusher.add(own.replication)
         return producer
 
@@ -242,25 +242,26 @@ class RedisBackend:
             RedisDownError: Redis can't be reached, and this process does not have the stream.
             RedisRefusedError: It refused, or the log can't be read.
         """
-        replica = self._here(stream_id)
-        if replica is None:
-            seen = await self._look(stream_id)
-            if not seen.known:
-                raise UnknownStream
-            if seen.expired:
-                raise StreamExpired
-            log = MemoryLog(seen.epoch, max_bytes=self._settings.max_stream_bytes)
-            made = Replica(self._keys(stream_id), log, f"{seen.epoch}-0".encode())
-            await self._reader.catch_up(made, seen)
-            replica = self._here(stream_id)
-            if replica is None:
-                replica = self._put(stream_id, made)
-                if not made.ended:
-                    self._reader.follow(made)
-        elif stream_id not in self._own and not replica.ended:
-            await self._reader.refresh(replica, self._timeout)
-        replica.readers += 1
+        replica = self._here(stream_id) or await self._copy(stream_id)
+        replica.readers += 1  # before it waits: when the last of the others leaves meanwhile, the log is read no more
+        try:
+            if stream_id not in self._own and not replica.ended:
+                await self._reader.refresh(replica, self._timeout)
+        except BaseException:
+            self.release(stream_id, replica.log)
+            raise
         return replica.log
+
+    async def _copy(self, stream_id: str) -> Replica:
+        seen = await self._look(stream_id)
+        if seen.expired:
+            raise StreamExpired
+        made = await self._reader.copy(self._keys(stream_id), seen, max_bytes=self._settings.max_stream_bytes)
+        replica = self._here(stream_id)
+        if replica is not None:
+            return replica  # somebody else's
+        self._reader.follow(made)
+        return self._put(stream_id, made)
 
     def _here(self, stream_id: str) -> Replica | None:
         """The log in this process; None: there is none, or one that only this process holds for ended."""
@@ -302,8 +303,6 @@ class RedisBackend:
             end = own.producer.log.end
             return StreamRecord("live" if end is None else end.status, own.producer.log.cursor, own.owner)
         seen = await self._look(stream_id)
-        if not seen.known:
-            raise UnknownStream
         if seen.expired:
             return StreamRecord("expired", Cursor(0, 0), seen.owner)
         silent = self._ttl - seen.left / 1000  # seconds since its producer's last sign
@@ -314,7 +313,10 @@ class RedisBackend:
     # Commands.
 
     async def _look(self, stream_id: str) -> Look:
-        return look(await self._script(LOOK.digest, stream_id))
+        seen = look(await self._script(LOOK.digest, stream_id))
+        if not seen.known:
+            raise UnknownStream
+        return seen
 
     async def _script(self, digest: str, stream_id: str, *words: str | bytes | int) -> Sequence[Any]:
         reply: Sequence[Any] = await self._ask.call("EVALSHA", digest, 3, *self._keys(stream_id), *words)
@@ -322,9 +324,6 @@ class RedisBackend:
 
     def _keys(self, stream_id: str) -> tuple[str, str, str]:
         return keys(self._prefix, stream_id)
-
-
-_VERDICTS = (End("lost"), End("gap"))
 
 
 def _ms(seconds: float) -> int:

@@ -31,24 +31,31 @@ Command: TypeAlias = Sequence[str | bytes | int]
 _RETRY: Final = (0.02, 0.5)  # seconds between tries to connect: the first, the longest
 
 
-class RedisDownError(RelayError):
+class _UnavailableError(RelayError):
+    """Redis is of no use now; where it is, which the message says, no reader is told."""
+
+    status_code = 503
+    code = "relay_unavailable"
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The API's error object."""
+        return {**super().error, "message": "The streams can't be reached now. Try again in a moment."}
+
+
+class RedisDownError(_UnavailableError):
     """Redis can't be reached, or did not answer in time; what was asked may have been done or not."""
 
-    status_code = 503
-    code = "relay_unavailable"
 
-
-class RedisRefusedError(RelayError):
+class RedisRefusedError(_UnavailableError):
     """Redis answered with an error: out of memory, a permission, a key of another kind."""
-
-    status_code = 503
-    code = "relay_unavailable"
 
 
 class _Connection(Protocol):
     """What is used of redis-py's connections, which have no types of their own."""
 
     async def connect(self) -> None: ...
+    async def can_read(self) -> bool: ...
     async def disconnect(self, nowait: bool = False) -> None: ...  # noqa: FBT001, FBT002 - theirs
     def pack_commands(self, commands: Sequence[Command]) -> list[bytes]: ...
     async def send_packed_command(self, command: list[bytes], check_health: bool = True) -> None: ...  # noqa: FBT001, FBT002 - theirs
@@ -119,8 +126,8 @@ def _pool(url: str) -> Any:
 class Link:
     """One connection.
 
-    Calls wait for each other; each gets its replies whole, or `RedisDownError`. Cancelling one closes the connection, as its
-    replies would be the next caller's.
+    Calls wait for each other, as long as a reply may take; each gets its replies whole, or `RedisDownError`. Cancelling one
+    closes the connection, as its replies would be the next caller's.
 
     Args:
         server: Where to connect.
@@ -155,24 +162,33 @@ class Link:
         Raises:
             RedisDownError: There is no connection, or it broke. Some commands may have run.
         """
-        async with self._lock:
+        try:
+            async with asyncio.timeout(self._timeout):  # for all together: Redis is down for those who wait as well
+                await self._lock.acquire()
             try:
-                connection = self._connection or await self._connect()
-                replies = await self._exchange(connection, commands, self._timeout + patience)
-                if lost := [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]:
-                    await self._load(connection)  # somebody flushed the scripts
-                    again = await self._exchange(connection, [commands[index] for index in lost], self._timeout)
-                    for index, reply in zip(lost, again, strict=True):
-                        replies[index] = reply
-            except (RedisError, OSError, TimeoutError, ValueError) as error:
-                await self._drop()
-                raise RedisDownError(
-                    f"Redis at {self._server.name} can't be reached ({type(error).__name__})."
-                ) from None
-            except BaseException:
-                await self._drop()
-                raise
+                replies = await self._replies(commands, patience)
+            finally:
+                self._lock.release()
+        except (RedisError, OSError, TimeoutError, ValueError) as error:
+            raise RedisDownError(f"Redis at {self._server.name} can't be reached ({type(error).__name__}).") from None
         return [self._refused(reply) if isinstance(reply, ResponseError) else reply for reply in replies]
+
+    async def _replies(self, commands: Sequence[Command], patience: float) -> list[Any]:
+        try:
+            connection = self._connection
+            if connection is None or await connection.can_read():  # its end: Redis closed it while nobody used it
+                await self._drop()
+                connection = await self._connect()
+            replies = await self._exchange(connection, commands, self._timeout + patience)
+            if lost := [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]:
+                await self._load(connection)  # somebody flushed the scripts
+                again = await self._exchange(connection, [commands[index] for index in lost], self._timeout)
+                for index, reply in zip(lost, again, strict=True):
+                    replies[index] = reply
+        except BaseException:
+            await self._drop()
+            raise
+        return replies
 
     async def call(self, *command: str | bytes | int) -> Any:
         """Send one command, and return its reply.

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+from openai_async.relay.log import MemoryLog
+
 from .entry import BrokenEntryError, read
 from .link import Link, RedisDownError, RedisRefusedError
 from .look import Look, look
@@ -56,13 +58,15 @@ class Reader:
         self._copies.discard(copy)
         self._missing.pop(copy, None)
 
-    async def catch_up(self, replica: Replica, seen: Look) -> None:
-        """Have a log that is not followed yet read as far as it was written when it was looked at."""
+    async def copy(self, keys: tuple[str, str, str], seen: Look, *, max_bytes: int) -> Replica:
+        """Return a copy of a log, as far as that was written when it was looked at; it is not followed yet."""
+        replica = Replica(keys, MemoryLog(seen.epoch, max_bytes=max_bytes), f"{seen.epoch}-0".encode())
         while not replica.has(seen.epoch, seen.frames) or (seen.end is not None and not replica.ended):
             reply = await self._control.call("XREAD", "COUNT", _COUNT, "STREAMS", replica.keys[0], replica.position)
             if not reply:
-                return  # cut meanwhile: a later entry shows the hole
+                break  # cut meanwhile: a later entry shows the hole
             self.give(replica, reply[0][1])
+        return replica
 
     async def refresh(self, replica: Replica, timeout: float) -> None:
         """Wait until a log that is followed has what is written by now; `timeout` seconds at most."""

@@ -229,6 +229,7 @@ async def test_a_plain_answer_passes_through() -> None:
         "access_control_allow_origin": "*",
         "connection": "keep-alive, x-hop",
         "x_hop": "1",
+        "x_stream_id": "of-a-gateway-behind",
     }
     async with relaying(answer(body, 201, headers, kind="application/json; charset=x")) as (caller, _):
         response = await caller.post("/chat/completions", content=b'{"model":"m"}')
@@ -240,6 +241,22 @@ async def test_a_plain_answer_passes_through() -> None:
     assert response.headers["openai-processing-ms"] == "12"
     kept_back = {"set-cookie", "alt-svc", "access-control-allow-origin", "x-hop", "x-stream-id"}
     assert not kept_back & set(response.headers)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_header_of_any_text_passes(stream: bool) -> None:  # noqa: FBT001 - a case
+    """UTF-8 comes back byte by byte; what is neither that nor ASCII is no reason to fail."""
+
+    async def odd(peer: Peer) -> None:
+        head = "HTTP/1.1 200 OK\r\ncontent-type: {}\r\ncontent-length: {}\r\nx-name: 日本\r\n"
+        kind, body = ("text/event-stream", b"".join(map(event, hello()))) if stream else ("application/json", b"{}")
+        await peer.send(head.format(kind, len(body)).encode() + b"x-odd: caf\xe9\r\n\r\n" + body)
+
+    async with relaying(odd) as (caller, _):
+        response = await caller.post("/chat/completions", content=BODY if stream else b"{}")
+
+    assert response.status_code == 200
+    assert dict(response.headers.raw)[b"x-name"] == "日本".encode()
 
 
 ERROR = b'{ "error": {"message":"No", "type":"t", "param":null, "code":"c", "vendor":[1]} }'

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 from support.redisserver import RedisServer, installed
 
@@ -16,6 +17,9 @@ from openai_async.relay.errors import Held, StreamEnded, StreamExpired, TooManyS
 from openai_async.relay.hub import RelayHub
 from openai_async.relay.log import End
 from openai_async.relay.redis import RedisBackend, RedisDownError, RedisRefusedError
+from openai_async.relay.redis.reader import Reader
+from openai_async.relay.redis.replica import Replica
+from openai_async.relay.refusal import Refusal
 
 pytestmark = [
     pytest.mark.anyio,
@@ -92,6 +96,57 @@ async def test_a_reader_goes_on_from_its_cursor(server: RedisServer) -> None:
         assert await read(reader, "s", after=Cursor(producer.epoch, 2)) == ([b"3"], End("done"))
         assert await read(reader, "s", after=Cursor(producer.epoch, 3)) == ([], End("done"))
         assert await reader.status("s") == await writer.status("s")
+
+
+async def test_the_last_reader_leaves_while_another_joins(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a reload of the page: the new one gets all that comes, and the end."""
+    refresh = Reader.refresh
+    async with hub(server) as writer, hub(server) as readers:
+        async with writer.producer("s") as producer:
+            producer.append(b"1")
+            first, second = readers.subscribe("s"), readers.subscribe("s")
+            await anext(first)
+
+            async def leaving(reader: Reader, replica: Replica, timeout: float) -> None:
+                await refresh(reader, replica, timeout)
+                await first.aclose()
+
+            monkeypatch.setattr(Reader, "refresh", leaving)
+            got = list((await anext(second)).frames)
+            for frame in (b"2", b"3"):
+                producer.append(frame)
+                with anyio.fail_after(BOUND):
+                    got += (await anext(second)).frames
+
+        with anyio.fail_after(BOUND):
+            got += [frame async for batch in second for frame in batch.frames]
+
+    assert got == [b"1", b"2", b"3"]
+    assert second.end == End("done")
+
+
+async def test_a_reader_that_gives_up_joining_leaves_nothing(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log is not read for nobody."""
+    backend = RedisBackend(server.url)
+    waiting = asyncio.Event()
+
+    async def refresh(reader: Reader, replica: Replica, timeout: float) -> None:
+        del reader, replica, timeout
+        waiting.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Reader, "refresh", refresh)
+    async with hub(server) as writer, backend, writer.producer("s"):
+        joining = asyncio.create_task(backend.follow("s"))
+        with anyio.fail_after(BOUND):
+            await waiting.wait()
+        joining.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await joining
+        assert not backend._replicas
+        assert not backend._reader._copies
 
 
 async def test_an_upstreams_error_comes_with_its_object(server: RedisServer) -> None:
@@ -186,6 +241,8 @@ async def test_without_redis_what_needs_it_says_so(tmp_path: Path) -> None:
                 await call
             assert error.value.status_code == 503
             assert "s3cret" not in repr(error.value) + repr(backend)
+            assert "127.0.0.1" in str(error.value)  # whoever runs it is told where Redis should be, and no reader
+            assert b"127.0.0.1" not in Refusal.of(error.value).body + msgspec.json.encode(error.value.error)
 
 
 async def test_a_redis_that_refuses_is_named(server: RedisServer) -> None:

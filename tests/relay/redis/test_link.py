@@ -72,6 +72,23 @@ async def test_a_dead_server_is_one_kind_of_error_and_a_new_one_is_found(server:
     await link.close()
 
 
+async def test_a_connection_that_was_closed_meanwhile_is_made_anew(server: RedisServer) -> None:
+    """By a restart, or as nobody used it for so long that Redis gave it up: the next call notices nothing."""
+    link = Link(Server(server.url), timeout=5)
+    await link.call("PING")
+
+    server.kill()
+    server.start()
+    await asyncio.sleep(0.1)  # until the end of the connection is here
+    assert await link.call("PING") == b"PONG"
+
+    server.run("CLIENT", "KILL", "ID", link.client_id)
+    await asyncio.sleep(0.1)  # likewise
+    assert await link.call("PING") == b"PONG"
+    assert link.connected == 3
+    await link.close()
+
+
 async def test_a_server_that_does_nothing_is_given_up(server: RedisServer) -> None:
     """The time-out is the link's: a read that may wait has that much more."""
     link = Link(Server(server.url), timeout=0.2)
@@ -84,6 +101,22 @@ async def test_a_server_that_does_nothing_is_given_up(server: RedisServer) -> No
         server.resume()
 
     assert await link.run([("XREAD", "BLOCK", 400, "STREAMS", "none", "0-0")], patience=0.4) == [None]
+    await link.close()
+
+
+async def test_those_who_wait_behind_each_other_do_not_wait_one_after_another(server: RedisServer) -> None:
+    """A server that does nothing is down for all of them at about the same time."""
+    link = Link(Server(server.url), timeout=0.3)
+    await link.call("PING")
+    server.pause()
+    try:
+        with anyio.fail_after(20):
+            told = await asyncio.gather(*[link.call("PING") for _ in range(200)], return_exceptions=True)
+    finally:
+        server.resume()
+
+    assert {type(error) for error in told} == {RedisDownError}
+    assert await link.call("PING") == b"PONG"
     await link.close()
 
 
