@@ -11,7 +11,7 @@ from openai_async.cli.options import Finite
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e999"])
 def test_numbers_end(text: str) -> None:
     """What is no number of seconds is refused, though `click` has it in every range."""
-    with pytest.raises(click.BadParameter, match="finite|range"):
+    with pytest.raises(click.BadParameter, match=r"finite|range"):
         Finite(min=0).convert(text, None, None)
 
 
