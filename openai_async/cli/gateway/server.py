@@ -40,6 +40,8 @@ class GatewayServer(uvicorn.Server):
         read_timeout: Seconds that a request's head may take to arrive.
     """
 
+    should_exit: bool  # uvicorn's
+
     def __init__(
         self,
         gateway: Gateway,
