@@ -16,7 +16,7 @@ from openai_async.server.faults import HangUp
 from openai_async.server.front import READ_TIMEOUT
 from openai_async.server.pages import check_content_type, check_host
 from openai_async.server.problems import Problem
-from openai_async.transport.message import Request, Response, Transport
+from openai_async.transport.message import ONE_HOP, Request, Response, Transport
 from openai_async.transport.timer import Timer
 from openai_async.types.options import Timeout
 
@@ -26,22 +26,6 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 __all__ = ["Forward"]
-
-# What belongs to one connection, not to the message (RFC 9110, section 7.6.1), and what each end says for itself.
-_OWN_HEADERS = frozenset({
-    "accept-encoding",
-    "connection",
-    "content-length",
-    "date",
-    "expect",
-    "host",
-    "keep-alive",
-    "server",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-})  # fmt: skip
 
 
 class Forward:
@@ -127,5 +111,5 @@ def _passed(headers: dict[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in headers.items()
-        if name not in _OWN_HEADERS and not name.startswith("access-control-")
+        if name not in ONE_HOP and name != "accept-encoding" and not name.startswith("access-control-")
     }

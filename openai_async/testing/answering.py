@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from openai_async.transport.message import ONE_HOP
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -16,26 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["passed_headers", "refuse", "send_head", "transport_of"]
 
-# What belongs to one connection, not to the message (RFC 9110, section 7.6.1), and what each end says for itself.
-_OWN = frozenset({
-    "accept-encoding",
-    "connection",
-    "content-length",
-    "date",
-    "expect",
-    "host",
-    "keep-alive",
-    "server",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-})  # fmt: skip
-
 
 def passed_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers that go on with a message; names in lower case."""
-    return {name: value for name, value in headers.items() if name not in _OWN}
+    return {name: value for name, value in headers.items() if name not in ONE_HOP and name != "accept-encoding"}
 
 
 async def send_head(send: Send, status: int, headers: Mapping[str, str]) -> None:

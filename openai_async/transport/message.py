@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -16,7 +16,7 @@ from openai_async.errors import APIConnectionError
 
 from .timer import Timer
 
-__all__ = ["Request", "Response", "StaleConnectionError", "Transport", "plain_headers"]
+__all__ = ["ONE_HOP", "Request", "Response", "StaleConnectionError", "Transport", "plain_headers"]
 
 
 class StaleConnectionError(APIConnectionError):
@@ -50,6 +50,24 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         # rich, which prints tracebacks with local variables too, does not ask for the repr; msgspec's own has everything.
         return [("method", self.method), ("url", self.url.partition("?")[0])]
 
+
+# What belongs to one connection and not to the message (RFC 9110, section 7.6.1), and what each end says for itself.
+ONE_HOP: Final[frozenset[str]] = frozenset({
+    "connection",
+    "content-length",
+    "date",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "server",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+})  # fmt: skip
 
 _lower = lru_cache(str.lower)  # the same few names again and again: one string each, not one per response
 

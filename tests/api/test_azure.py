@@ -346,7 +346,7 @@ def seen(request: RawRequest) -> dict[str, Any]:
 )
 async def test_requests_are_the_official_clients(settings: dict[str, Any]) -> None:
     """The official client and ours send the same, whatever is asked and however they are set up."""
-    official = pytest.importorskip("openai")
+    official = pytest.importorskip("openai")  # the oracle, of the extra `dev`
     whole = answer({**completion(), "data": [], "has_more": False})
     async with RawServer(*[sse(hello()) if name == "stream" else whole for name in CALLS] * 2) as server:
         origin = server.url.removesuffix("/v1")

@@ -39,7 +39,7 @@ def test_regions(region: str) -> None:
 
 def test_regions_are_the_official_ones() -> None:
     """The official client knows the same regions, and sends to the same addresses."""
-    official = pytest.importorskip("openai._data_residency")
+    official = pytest.importorskip("openai._data_residency")  # the oracle, of the extra `dev`
 
     for region, address in official._DATA_RESIDENCY_BASE_URLS.items():
         assert regional_url(region, None) == address

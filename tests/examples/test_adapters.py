@@ -68,13 +68,13 @@ class TestPydanticAI:
     @pytest.fixture
     def ai(self) -> Any:
         """The library."""
-        pytest.importorskip("pydantic_ai.models.openai")
-        return pytest.importorskip("pydantic_ai")
+        pytest.importorskip("pydantic_ai.models.openai")  # the adapter is for it
+        return pytest.importorskip("pydantic_ai")  # the adapter is for it
 
     @pytest.fixture
     def adapter(self) -> Any:
         """The adapter."""
-        pytest.importorskip("pydantic_ai.models.openai")
+        pytest.importorskip("pydantic_ai.models.openai")  # the adapter is for it
         return load("pydantic_ai_model")
 
     async def test_an_agent_answers(self, ai: Any, adapter: Any) -> None:
@@ -207,7 +207,7 @@ class TestLangChain:
     @pytest.fixture
     def model(self) -> Any:
         """The adapter's class."""
-        pytest.importorskip("langchain_core")
+        pytest.importorskip("langchain_core")  # the adapter is for it
         return load("langchain_model").AsyncChatModel
 
     async def test_a_model_answers(self, model: Any) -> None:
@@ -235,8 +235,8 @@ class TestLangChain:
 
     async def test_tools_are_called_and_told(self, model: Any) -> None:
         """Plain and streamed calls are the same, and LangChain's own messages go back to the model."""
-        messages = pytest.importorskip("langchain_core.messages")
-        tool = pytest.importorskip("langchain_core.tools").tool(get_weather)
+        messages = pytest.importorskip("langchain_core.messages")  # the adapter is for it
+        tool = pytest.importorskip("langchain_core.tools").tool(get_weather)  # the adapter is for it
         async with asking() as (client, server):
             bound = model(client=client, model="demo").bind_tools([tool])
             asked = [messages.SystemMessage("Be brief."), messages.HumanMessage(WEATHER)]
@@ -270,7 +270,7 @@ class TestLangChain:
 
     async def test_structured_output(self, model: Any) -> None:
         """LangChain's own way to objects works."""
-        pydantic = pytest.importorskip("pydantic")
+        pydantic = pytest.importorskip("pydantic")  # what users of that library describe objects with
         shape = pydantic.create_model("Answer", __doc__="An answer.", summary=(str, ...), sources=(list[str], ...))
         async with asking() as (client, _):
             answer = await model(client=client, model="demo").with_structured_output(shape).ainvoke(QUESTION)

@@ -143,7 +143,7 @@ async def reached(session: aiohttp.ClientSession, field: str, value: Any) -> Any
 
 async def test_fastapi_s_job_outlives_its_process(tmp_path: Path) -> None:
     """A job whose process is killed in the middle goes on when it is asked for again; people are answered meanwhile."""
-    pytest.importorskip("fastapi")
+    pytest.importorskip("fastapi")  # the example is an application of it
     counting = Counting(limit=20)
     texts = [f"text {number}" for number in range(50)]
     async with serve(counting) as url:
@@ -183,7 +183,7 @@ async def test_streaq_s_task_survives_its_worker(
     tmp_path: Path, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker is killed in the middle of a task: another one goes on with it, and what was answered is not asked again."""
-    pytest.importorskip("streaq")
+    pytest.importorskip("streaq")  # the example is a worker of it
     counting = Counting(limit=20)
     texts = [f"text {number}" for number in range(50)]
     command = [sys.executable, str(FOLDER / "streaq_worker.py")]

@@ -48,7 +48,7 @@ def _keeps_logging() -> Iterator[None]:
 
 def load(name: str) -> ModuleType:
     """Import a recipe anew."""
-    pytest.importorskip(name.removesuffix("_app"))
+    pytest.importorskip(name.removesuffix("_app"))  # the framework of the recipe
     spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -286,7 +286,7 @@ def command_of(name: str, port: int) -> list[str]:
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_recipe_runs_as_it_says_and_stops_when_told(name: str) -> None:
     """By its command, in a process of its own; SIGTERM ends it in order, and it has left nothing open."""
-    pytest.importorskip(name.removesuffix("_app"))
+    pytest.importorskip(name.removesuffix("_app"))  # the framework of the recipe
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     async with serve() as upstream:

@@ -40,7 +40,7 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         return install_from_pypi(tmp_path_factory.mktemp("injectors") / "venv", LLMOCK, MITMPROXY)
     except ProgramError as error:
-        pytest.skip(str(error))
+        pytest.skip(str(error))  # says what could not be installed
 
 
 @pytest.fixture(scope="session")
@@ -221,7 +221,7 @@ def proxied(tmp_path: Path) -> Any:
         with start("http://127.0.0.1:9", ""):
             pass
     except ProgramError as error:
-        pytest.skip(str(error))
+        pytest.skip(str(error))  # says what could not be installed
     return start
 
 

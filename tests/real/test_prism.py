@@ -58,7 +58,7 @@ def prism(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         command = install(folder)
     except ProgramError as error:
-        pytest.skip(str(error))
+        pytest.skip(str(error))  # says what is missing: npm, its registry, the document
     document = without_nullable(load("openapi/chat.openapi.json"))
     with serving(command, document, folder) as url:
         yield url

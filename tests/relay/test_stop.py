@@ -128,7 +128,7 @@ async def process(folder: Path, *command: str, port: int, **environment: str) ->
         if running.returncode is None:
             running.kill()
         await running.wait()
-        running._transport.close()  # type: ignore[attr-defined]
+        running._transport.close()  # type: ignore[attr-defined] - asyncio closes it late, and warns
 
 
 @pytest.mark.parametrize("server", ["uvicorn", "hypercorn", "aiohttp"])
@@ -154,7 +154,7 @@ async def test_sigterm_tells_readers_over_websockets_to_come_back(server: str, t
 @pytest.mark.parametrize("tokens", ["", "1"], ids=["idle", "mid-token"])
 async def test_granian_frees_a_reader_that_leaves(tokens: str, tmp_path: Path) -> None:
     """Within a second, whether or not something is being written."""
-    pytest.importorskip("granian")
+    pytest.importorskip("granian")  # the server under test, of the extra `dev`
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "asgi", "--port", str(port), "--no-log", "served:app"]
     async with process(tmp_path, *command, port=port, TOKENS=tokens) as running:

@@ -622,7 +622,7 @@ def test_loop_that_is_closed_without_ado(secure: bool) -> None:  # noqa: FBT001 
 
 def test_uvloop_too() -> None:
     """The same three loops on uvloop, whose sockets go with the loop."""
-    uvloop = pytest.importorskip("uvloop")
+    uvloop = pytest.importorskip("uvloop")  # an extra, not needed for tests
     with in_thread(RawServer(sse(hello()))) as server:
         transport = AiohttpTransport()
         for _ in range(2):

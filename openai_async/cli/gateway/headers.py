@@ -10,30 +10,13 @@ import hashlib
 from collections.abc import Iterable, Mapping
 
 from openai_async.api.request import KEY_HEADERS
-from openai_async.transport.message import plain_headers
+from openai_async.transport.message import ONE_HOP, plain_headers
 
 __all__ = ["ANONYMOUS", "from_upstream", "owner_of", "to_upstream"]
 
 ANONYMOUS = "anonymous"
 """The owner of all streams that were begun without a key."""
 
-# What belongs to one connection and not to the message (RFC 9110, section 7.6.1), and what each end says for itself.
-_CONNECTION = frozenset({
-    "connection",
-    "content-length",
-    "date",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "server",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-})  # fmt: skip
 # What callers and the proxies before us say to this gateway, or to the site whose page asks.
 _OURS = frozenset({
     "accept-encoding",
@@ -82,7 +65,7 @@ def _without(headers: Mapping[str, str], names: frozenset[str], prefixes: tuple[
     return {
         name: value
         for name, value in headers.items()
-        if name not in _CONNECTION and name not in names and name not in named and not name.startswith(prefixes)
+        if name not in ONE_HOP and name not in names and name not in named and not name.startswith(prefixes)
     }
 
 

@@ -209,7 +209,7 @@ async def test_a_producer_that_sleeps_beyond_its_lease_is_replaced_and_fenced(se
             with anyio.fail_after(BOUND):
                 async with second.producer("s", wait=10) as other:
                     os.kill(process.pid, signal.SIGCONT)
-                    said = await asyncio.to_thread(process.stdout.readline)  # type: ignore[union-attr]
+                    said = await asyncio.to_thread(process.stdout.readline)  # type: ignore[union-attr] - a pipe was asked for
                     for frame in frames(50):
                         other.append(frame)
             got = await live
