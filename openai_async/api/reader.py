@@ -109,14 +109,19 @@ class ChunkReader:
         if self._reading:
             raise StreamStateError("Another task is reading this stream; a stream has one reader.")
         if not self.over:
-            self.timer.check_loop()
+            self.timer.resume()  # time that the user took is not the server's silence
         self._reading = True
         try:
-            self.timer.resume()  # time that the user took is not the server's silence
             while not self.chunks:
                 if self.over:
                     raise self.outcome()
-                await self.fill()
+                data, failure = b"", None
+                try:
+                    with self.timer:
+                        data = await self._body.read()
+                except APIConnectionError as error:
+                    failure = error
+                self._arrived(data, failure)
         except BaseException:
             self.abort()  # nothing, where the stream is over
             raise
@@ -202,6 +207,9 @@ class ChunkReader:
                 data = await self._body.read()
         except APIConnectionError as error:
             failure = error
+        self._arrived(data, failure)
+
+    def _arrived(self, data: bytes, failure: APIConnectionError | None) -> None:
         if self.over:
             return  # another task closed the stream meanwhile, and that ended the reading
         if failure is not None:

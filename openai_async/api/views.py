@@ -155,7 +155,7 @@ class RawIterator:
         data = b"".join((self._tail, *reads))
         reads.clear()
         self._reader.size = 0
-        end = max((match.end() for match in _EVENT_END.finditer(data)), default=0) if b"\r" in data else _end(data)
+        end = max((match.end() for match in _EVENT_END.finditer(data)), default=0) if 13 in data else _end(data)
         data, self._tail = data[:end], data[end:]
         first, self._first = self._first, self._first and not data
         return _sound(data, chunks, first=first) if self._reader.over else data

@@ -96,15 +96,11 @@ class EventBuilder(Generic[T]):
         """Return what `chunk` says, the `ChunkEvent` first; call it right after the accumulator's `add(chunk)`."""
         self._history.append(chunk)
         self.chunks += 1
-        events: list[ChatCompletionStreamEvent[T]] = [
-            ChunkEvent(
-                chunk=chunk,
-                _completion=self.completion_after,
-                _seen=self.chunks,
-            )
-        ]
+        events: list[ChatCompletionStreamEvent[T]] = [ChunkEvent(chunk=chunk, _history=self, _seen=self.chunks)]
+        snapshots = self._accumulator.choices
         for choice in chunk.choices:
-            snapshot = self._accumulator.choices[max(choice.index, 0)]
+            index = choice.index
+            snapshot = snapshots[index if index > 0 else 0]  # noqa: FURB136 - `max` takes ten times as long
             self._deltas(choice, snapshot, events)
             if choice.finish_reason and snapshot.index not in self._done:
                 self._done.add(snapshot.index)
@@ -131,10 +127,11 @@ class EventBuilder(Generic[T]):
         self, choice: ChunkChoice, snapshot: ChoiceSnapshot, events: list[ChatCompletionStreamEvent[T]]
     ) -> None:
         delta, index = choice.delta, snapshot.index
-        added = delta.text
-        if added is not None and snapshot.content is not None:
-            length = self._grow(snapshot.content, added)
-            text = snapshot.content
+        plain = delta._extra is UNSET
+        added = delta.content if plain else delta.text
+        text = snapshot.content
+        if added is not None and text is not None:
+            length = self._lengths[text] = self._lengths.get(text, 0) + len(added)
             output = self._parser.output
             partial = None if output is None else self._partial(text, output)
             events.append(

@@ -6,8 +6,7 @@ choice beside. A snapshot is joined when it is read, never before, and says what
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -42,6 +41,13 @@ __all__ = [
 
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class _History(Protocol[T_co]):
+    """What an event that shows the completion knows of its stream: an `EventBuilder`."""
+
+    def completion_after(self, chunks: int) -> ParsedChatCompletion[T_co]: ...
 
 
 class _Event(msgspec.Struct, kw_only=True):
@@ -55,12 +61,12 @@ class _Event(msgspec.Struct, kw_only=True):
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
 
-class ChunkEvent(_Event, Generic[T], kw_only=True):
+class ChunkEvent(_Event, Generic[T], kw_only=True, gc=False):
     """A chunk arrived; the events that it caused follow."""
 
     chunk: ChatCompletionChunk
     type: Literal["chunk"] = "chunk"
-    _completion: Callable[[int], ParsedChatCompletion[T]]
+    _history: _History[T]
     _seen: int
 
     @property
@@ -69,10 +75,10 @@ class ChunkEvent(_Event, Generic[T], kw_only=True):
 
         While a choice is unfinished, its `parsed` is plain data, as far as it goes.
         """
-        return self._completion(self._seen)
+        return self._history.completion_after(self._seen)
 
 
-class _TextDelta(_Event, kw_only=True):
+class _TextDelta(_Event, kw_only=True, gc=False):
     delta: str
     choice_index: int
     _text: Text

@@ -25,7 +25,8 @@ class Batch(msgspec.Struct, frozen=True):
     Attributes:
         epoch: The attempt that wrote them.
         first: The number of the first frame; `frames[i]` has `first + i`.
-        frames: Payloads, JSON, as the upstream sent them. Empty: the batch tells of a reset alone.
+        frames: Payloads, JSON, as the upstream sent them; other readers may have the same list, so don't change it.
+            Empty: the batch tells of a reset alone.
         reset: Whether all that the reader has is void, since another attempt began: drop it, then take these.
     """
 
@@ -54,7 +55,7 @@ class MemoryLog:
         end: How the stream ended; None: it goes on.
     """
 
-    __slots__ = ("_waiters", "end", "epoch", "frames", "max_bytes", "size")
+    __slots__ = ("_latest", "_waiters", "end", "epoch", "frames", "max_bytes", "size")
 
     def __init__(self, epoch: int = 0, *, max_bytes: int = 64 << 20) -> None:
         self.epoch: int = epoch
@@ -63,6 +64,7 @@ class MemoryLog:
         self.size: int = 0
         self.end: End | None = None
         self._waiters: dict[asyncio.Future[None], None] = {}
+        self._latest: Batch | None = None  # to the newest frame: most readers are at one place, and share it
 
     @property
     def cursor(self) -> Cursor:
@@ -117,6 +119,7 @@ class MemoryLog:
             raise ValueError(f"epoch must grow: {epoch} is not above {self.epoch}")
         self.epoch = epoch
         self.frames = []
+        self._latest = None
         self.size = 0
         self.end = None
         self._wake()
@@ -133,7 +136,10 @@ class MemoryLog:
             return None
         if cursor.epoch != self.epoch:
             return Batch(self.epoch, 1, self.frames[:], reset=cursor.seq > 0)
-        return Batch(self.epoch, cursor.seq + 1, self.frames[cursor.seq :])
+        first, latest = cursor.seq + 1, self._latest
+        if latest is None or latest.first != first or cursor.seq + len(latest.frames) != len(self.frames):
+            latest = self._latest = Batch(self.epoch, first, self.frames[cursor.seq :])
+        return latest
 
     async def changed(self, cursor: Cursor) -> None:
         """Wait until there is something after a cursor, or the stream has ended; cancelling it loses nothing."""

@@ -8,6 +8,8 @@ event loop wakes it: once per limit, not once per read.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from math import inf
 from types import TracebackType
 from typing import Self
@@ -26,6 +28,11 @@ _HINTS: dict[TimeoutPhase, str] = {
 }
 
 
+def _clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """The loop's clock: of asyncio's own loops what is below `time`, which is a Python function, called at every read."""
+    return time.monotonic if getattr(loop.time, "__func__", None) is asyncio.BaseEventLoop.time else loop.time
+
+
 class Timer:
     """The limits of one call.
 
@@ -39,21 +46,23 @@ class Timer:
         attempts: How many attempts began.
     """
 
-    __slots__ = ("_cancelling", "_expired", "_handle", "_limit", "_overdue", "_paused", "_phase_ends", "_reader", "_task", "_total_ends",
+    __slots__ = ("_alarm", "_cancelling", "_clock", "_expired", "_handle", "_limit", "_overdue", "_paused", "_phase_ends", "_reader", "_task", "_total_ends",
                  "attempts", "loop", "marks", "phase", "timeout")  # fmt: skip
 
     def __init__(self, timeout: Timeout) -> None:
         self.timeout: Timeout = timeout
         self.attempts: int = 0
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self._clock = _clock_of(self.loop)
         self.phase: TimeoutPhase = "total"
         # When each thing happened, in seconds of the loop's clock: what `ChatStream.timing` shows.
-        self.marks: dict[str, float] = {"started": self.loop.time()}
+        self.marks: dict[str, float] = {"started": self._clock()}
         self._limit: float | None = None
         self._phase_ends = inf
         self._paused = self.marks["started"]
         self._total_ends = inf if timeout.total is None else self.marks["started"] + timeout.total
         self._handle: asyncio.TimerHandle | None = None
+        self._alarm = inf  # when the handle wakes
         self._task: asyncio.Task[object] | None = None
         self._reader = 0  # the id of the task that was seen to run in the call's loop; itself, it would be a cycle
         self._cancelling = 0
@@ -63,7 +72,7 @@ class Timer:
     @property
     def remaining(self) -> float:
         """Seconds until the total limit; infinite without one."""
-        return self._total_ends - self.loop.time()
+        return self._total_ends - self._clock()
 
     def begin_attempt(self) -> float:
         """Forget what the last attempt reached, and return the time: only the total limit goes on."""
@@ -74,7 +83,7 @@ class Timer:
 
     def mark(self, what: str) -> float:
         """Note that `what` happened now, and return the time."""
-        now = self.marks[what] = self.loop.time()
+        now = self.marks[what] = self._clock()
         return now
 
     def enter(self, phase: TimeoutPhase) -> None:
@@ -82,7 +91,7 @@ class Timer:
         limit: float | None = None if phase == "total" else getattr(self.timeout, phase)
         self.phase = phase
         self._limit = limit
-        self._paused = self.loop.time()
+        self._paused = self._clock()
         self._phase_ends = inf if limit is None else self._paused + limit
         if self._task is not None:
             self._arm()
@@ -91,18 +100,21 @@ class Timer:
         """Note that a token came: the idle limit counts from now."""
         if self.phase == "idle":
             if self._limit is not None:
-                self._phase_ends = self.loop.time() + self._limit
+                self._phase_ends = self._clock() + self._limit
         else:
             self.enter("idle")
 
     def pause(self) -> None:
         """Note that the reader is busy: until `resume` a token's limits do not count. Entering a phase says so too."""
-        self._paused = self.loop.time()
+        self._paused = self._clock()
 
     def resume(self) -> None:
-        """Note that the reader waits again."""
+        """Note that the reader waits again; raises as `check_loop`."""
+        # That of the last read is in the call's loop. Asking for the running one is a system call in Python 3.11, 1 µs.
+        if id(asyncio.current_task(self.loop)) != self._reader:
+            self.check_loop()
         if self.phase in ("idle", "first_token"):
-            self._phase_ends += self.loop.time() - self._paused
+            self._phase_ends += self._clock() - self._paused
 
     def __enter__(self) -> Self:
         # Given the loop, it need not ask for the running one: in Python 3.11 that is a system call, 1 µs a read.
@@ -112,7 +124,8 @@ class Timer:
             self._note_overdue()
         self._task = task
         self._cancelling = task.cancelling()
-        self._arm()
+        if self._phase_ends < self._alarm or self._total_ends < self._alarm:
+            self._arm()
         return self
 
     def __exit__(
@@ -133,16 +146,13 @@ class Timer:
         Raises:
             StreamStateError: It is another, most likely because `asyncio.run` was called once more.
         """
-        reader = id(asyncio.current_task(self.loop))
-        if reader == self._reader:
-            return  # as at the last read: asking for the running loop is a system call in Python 3.11, 1 µs a read
-        self._reader = reader
         if asyncio.get_running_loop() is not self.loop:
             self._reader = 0
             raise StreamStateError(
                 "A stream can only be read in the event loop in which it was opened, and this is another one; open it "
                 "here. What was received before can still be had."
             )
+        self._reader = id(asyncio.current_task(self.loop))
 
     def _note_overdue(self) -> None:
         """Let one wait begin after the total limit, and raise at the next.
@@ -150,7 +160,7 @@ class Timer:
         The alarm alone ends no call whose reader is slower than its server: such a reader never waits, as there are
         always bytes at hand.
         """
-        if self._total_ends > self.loop.time():
+        if self._total_ends > self._clock():
             return
         if self._overdue:
             raise self.error()
@@ -174,23 +184,21 @@ class Timer:
         """End the limits: the call is over."""
         if self._handle is not None:
             self._handle.cancel()
-            self._handle = None
+            self._handle, self._alarm = None, inf
 
     def _arm(self) -> None:
+        """Have the alarm ring when the first limit passes, or earlier."""
         ends = min(self._phase_ends, self._total_ends)
-        if ends == inf:
-            return
-        if self._handle is None:
-            self._handle = self.loop.call_at(ends, self._wake)
-        elif self._handle.when() > ends:
-            self._handle.cancel()
-            self._handle = self.loop.call_at(ends, self._wake)
+        if ends < self._alarm:
+            if self._handle is not None:
+                self._handle.cancel()
+            self._handle, self._alarm = self.loop.call_at(ends, self._wake), ends
 
     def _wake(self) -> None:
-        self._handle = None
+        self._handle, self._alarm = None, inf
         if self._task is None:
             return  # nobody waits: the next wait arms again
-        if min(self._phase_ends, self._total_ends) > self.loop.time():
+        if min(self._phase_ends, self._total_ends) > self._clock():
             self._arm()
         else:
             self._expired = True

@@ -48,6 +48,23 @@ def test_a_reader_gets_all_since_its_cursor() -> None:
     assert log.since(Cursor(7, 9)) is None, "a replica may lag"
 
 
+def test_readers_at_one_place_share_a_batch() -> None:
+    """It is made once for all of them, and anew as soon as there is more, or another attempt."""
+    log = MemoryLog(7)
+    log.extend([b"a", b"b"])
+    shared = log.since(Cursor(7, 1))
+    assert log.since(Cursor(7, 1)) is shared
+
+    log.append(b"c")
+    assert log.since(Cursor(7, 1)) == Batch(7, 2, [b"b", b"c"])
+    assert log.since(Cursor(7, 2)) == Batch(7, 3, [b"c"])
+    assert shared == Batch(7, 2, [b"b"]), "who has it keeps it"
+
+    log.reset(8)
+    log.extend([b"d", b"e", b"f"])
+    assert log.since(Cursor(8, 2)) == Batch(8, 3, [b"f"])
+
+
 @pytest.mark.parametrize("epoch", [6, 8])
 def test_a_cursor_of_another_epoch_is_reset(epoch: int) -> None:
     """What was read belongs to another attempt, older or, after a restart, unknown: it begins anew."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any
@@ -512,3 +513,22 @@ async def test_alarm_rings_into_nothing_while_the_reader_is_busy() -> None:
         await asyncio.sleep(1)
 
     timer.stop()
+
+
+def test_the_clock_is_the_loops() -> None:
+    """Loops of asyncio's own are asked past their `time`, which is this function; any other loop is asked itself."""
+
+    async def main() -> None:
+        timer = Timer(Timeout(total=10))
+        assert timer._clock is time.monotonic
+        assert asyncio.get_running_loop().time() == pytest.approx(time.monotonic(), abs=5)
+        timer.stop()
+
+    async def virtual() -> None:
+        timer = Timer(Timeout(total=10))
+        assert timer._clock() == now()
+        assert timer.remaining == 10
+        timer.stop()
+
+    asyncio.run(main())
+    run(virtual())
