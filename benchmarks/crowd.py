@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import re
 import time
 from collections import deque
@@ -46,6 +47,7 @@ class Figures:
         opening: CPU seconds until all were open.
         memory: Bytes that the process had more when all were open, its share of what it shares included; 0: not asked.
         cpu: CPU seconds from then to the streams' end.
+        kernel: Those of them that the kernel took.
         wall: Seconds of the same.
         latency: Seconds from a chunk's sending to the reader's hands: of half of them, of 99 in 100, of all.
         stall: Seconds that the event loop woke a sleeping task late, at worst; 0.0: not asked.
@@ -57,6 +59,7 @@ class Figures:
     opening: float
     memory: int
     cpu: float
+    kernel: float
     wall: float
     latency: tuple[float, float, float]
     stall: float
@@ -121,11 +124,12 @@ class _Together:
             memory = await self._trickle() - before if self._holding else 0
             gc.collect()
             arrivals.clear()
-            cpu, wall = time.process_time(), time.perf_counter()
+            cpu, kernel, wall = time.process_time(), os.times().system, time.perf_counter()
             self._source.begin(pace)
             if self._beating:
                 pulse.start()
-        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        cpu, kernel = time.process_time() - cpu, os.times().system - kernel
+        wall = time.perf_counter() - wall
         pulse.stop()
         latencies = _latencies(arrivals)
         chunks = pace["chunks"] * (streams - bool(pace["burst"])) + pace["burst"]
@@ -137,6 +141,7 @@ class _Together:
             opening=opening,
             memory=memory,
             cpu=cpu,
+            kernel=kernel,
             wall=wall,
             latency=percentiles(latencies),
             stall=pulse.late,

@@ -18,43 +18,27 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from .bodies import body
+from .replay import CHUNKS, Replay, in_reads, recorded
 from .source import ROOT
 
 __all__ = ["work"]
 
 _BUDGETS = Path(__file__).with_name("budgets.json")
 _MARGIN = 1.25  # times the budget
-_CHUNKS = 500  # of the recorded stream
-_READ = 16 * 1024  # bytes that a socket brings at once
 _COUNTED = re.compile(r"Collected : (\d+)")
-_NEXT = re.compile(rb"([0-9a-f]+)\r\n")
-
-
-def _recorded() -> bytes:
-    """A stream as it comes out of HTTP's framing."""
-    framed, place, events = body(f"text-{_CHUNKS}").data, 0, []
-    while head := _NEXT.match(framed, place):
-        end = head.end() + int(head[1], 16)
-        events.append(framed[head.end() : end])
-        place = end + 2
-    return b"".join(events)
-
-
-def _reads(data: bytes) -> list[bytes]:
-    return [data[place : place + _READ] for place in range(0, len(data), _READ)]
 
 
 def _parse(rounds: int) -> None:
     """Bytes to a completion without an event loop, as one reads a recording."""
     from openai_async import ChatCompletionAccumulator, ChatCompletionChunk, ChunkDecoder, EventParser
 
-    reads = _reads(_recorded())
+    reads = in_reads(recorded())
     for _ in range(rounds):
         parser, decoder, accumulator = EventParser(), ChunkDecoder(), ChatCompletionAccumulator()
         for data in reads:
@@ -65,33 +49,8 @@ def _parse(rounds: int) -> None:
         assert accumulator.completion().usage
 
 
-class _Replay:
-    """A response, or a transport that answers with itself: everything but HTTP."""
-
-    status = 200
-    closed = False
-
-    def __init__(self, reads: list[bytes], kind: str) -> None:
-        self.headers: Mapping[str, str] = {"content-type": kind, "x-request-id": "req_guard"}
-        self._reads = reads
-        self._left = iter(reads)
-
-    async def send(self, _request: Any, _timer: Any) -> _Replay:
-        self._left = iter(self._reads)
-        return self
-
-    async def read(self) -> bytes:
-        return next(self._left, b"")
-
-    def release(self) -> None: ...
-
-    def close(self) -> None: ...
-
-    async def aclose(self) -> None: ...
-
-
 @asynccontextmanager
-async def _client(transport: _Replay) -> AsyncIterator[Any]:
+async def _client(transport: Replay) -> AsyncIterator[Any]:
     from openai_async import AsyncOpenAI
 
     async with AsyncOpenAI(api_key="k", transport=transport) as client:
@@ -106,7 +65,7 @@ _MESSAGES: Any = [
 
 async def _stream(rounds: int) -> None:
     """A chunk's whole way through the client."""
-    async with _client(_Replay(_reads(_recorded()), "text/event-stream")) as client:
+    async with _client(Replay(in_reads(recorded()), "text/event-stream")) as client:
         for _ in range(rounds):
             async with client.chat.completions.create(model="m", messages=_MESSAGES, stream=True) as stream:
                 async for chunk in stream:
@@ -115,7 +74,7 @@ async def _stream(rounds: int) -> None:
 
 async def _events(rounds: int) -> None:
     """The same with its events, and the completion at the end."""
-    async with _client(_Replay(_reads(_recorded()), "text/event-stream")) as client:
+    async with _client(Replay(in_reads(recorded()), "text/event-stream")) as client:
         for _ in range(rounds):
             async with client.chat.completions.stream(model="m", messages=_MESSAGES) as stream:
                 async for event in stream:
@@ -125,7 +84,7 @@ async def _events(rounds: int) -> None:
 
 async def _plain(rounds: int) -> None:
     """A plain call: the request encoded, the answer decoded, the client between them."""
-    async with _client(_Replay([body("plain-150").data], "application/json")) as client:
+    async with _client(Replay([body("plain-150").data], "application/json")) as client:
         for _ in range(rounds * 100):
             completion = await client.chat.completions.create(model="m", messages=_MESSAGES, temperature=0.5)
             assert completion.choices[0].message.content
@@ -133,9 +92,9 @@ async def _plain(rounds: int) -> None:
 
 # What is counted, with the units of a round.
 _WORKS: dict[str, tuple[Callable[[int], Coroutine[Any, Any, None] | None], int]] = {
-    "a chunk, parsed and added up": (_parse, _CHUNKS),
-    "a chunk, through the client": (_stream, _CHUNKS),
-    "a chunk, with all events": (_events, _CHUNKS),
+    "a chunk, parsed and added up": (_parse, CHUNKS),
+    "a chunk, through the client": (_stream, CHUNKS),
+    "a chunk, with all events": (_events, CHUNKS),
     "a plain call, but for HTTP": (_plain, 100),
 }
 _IMPORTS = ("import openai_async", "from openai_async import AsyncOpenAI")
