@@ -63,6 +63,11 @@ class Handlers:
         """All of them, as `tools=` takes them."""
         return [handler.definition for handler in self._handlers]
 
+    @property
+    def names(self) -> frozenset[str]:
+        """What the model may call."""
+        return frozenset(handler.name for handler in self._handlers)
+
     def find(self, call: ToolCall) -> Handler:
         """Return what answers a call.
 

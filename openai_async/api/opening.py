@@ -60,6 +60,7 @@ async def open_reader(
     choices: int = 1,
     deviations: Deviations | None = None,
     keep_data: bool = False,
+    kind: type[ChunkReader] = ChunkReader,
 ) -> ChunkReader:
     """Return the reader of a stream once it has brought its first content, or all it has.
 
@@ -71,11 +72,12 @@ async def open_reader(
         choices: How many answers the request asks for (`n`).
         deviations: As `ChunkReader` takes them.
         keep_data: Likewise.
+        kind: What the reader is to be.
 
     Raises:
         APIError: The stream failed before its first content; `partial` is None, so another attempt loses nothing.
     """
-    reader = ChunkReader(response, timer, choices=choices, deviations=deviations, keep_data=keep_data)
+    reader = kind(response, timer, choices=choices, deviations=deviations, keep_data=keep_data)
     try:
         if await _begins_as_stream(reader, response, timer):
             await _await_payload(reader)

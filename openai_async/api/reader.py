@@ -115,7 +115,7 @@ class ChunkReader:
             while not self.chunks:
                 if self.over:
                     raise self.outcome()
-                data, failure = b"", None
+                data, failure = b"", None  # as `fill` has it, without a coroutine more for each read to go through
                 try:
                     with self.timer:
                         data = await self._body.read()

@@ -63,6 +63,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         sent: The attempt began.
         queued: The wait for a place in the connection pool was over.
+        connecting: A new connection began to be made; None, too, where one that was kept alive serves.
         connected: There was a connection, new or kept alive.
         headers: The response's head was here.
         first_byte: The body began.
@@ -72,6 +73,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 
     sent: float | None = None
     queued: float | None = None
+    connecting: float | None = None
     connected: float | None = None
     headers: float | None = None
     first_byte: float | None = None

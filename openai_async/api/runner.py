@@ -1,27 +1,24 @@
 """`ToolRunner`: a model and its tools, taking turns until the model has no more calls.
 
 Parameters of a request and Python functions come in; the conversation and its last answer go out, or every event on
-the way. It sends nothing itself: `parse` and `stream` do, once a turn.
+the way. Here is how a run is read and left; its loop is in `turns`.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import Callable, Generator, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from openai_async.errors import OutputParseError, StreamStateError, ToolLoopError
+from openai_async.errors import StreamStateError
 
 from .arguments import check_flag, check_whole
 from .call import Call
 from .conversation import Conversation
 from .handlers import RunnableTool
-from .runevents import RunDoneEvent, RunEvent, ToolCall, ToolRun, ToolRunEvent, TurnDoneEvent, TurnStartedEvent
-from .stream import EventStream
+from .runevents import ToolRun, ToolRunEvent
 from .toolbox import Toolbox, ToolErrorPolicy
-from .work import Work
+from .turns import Turns
 
 if TYPE_CHECKING:
     from openai_async.hooks.hook import Hooks
@@ -50,7 +47,7 @@ class ToolRunner(Generic[T]):
 
     It can be iterated once, by one task at a time; events of streams come with `stream=True` only. Leaving `async
     with`, `abort()`, and cancelling the task that waits, all abort the request under way and cancel the tools that
-    run, and wait for these to end, at most five seconds.
+    run, and wait for these to end, at most five seconds. A run that is dropped stops as well, and nobody waits.
 
     Args:
         ask: `parse`, or for a stream `stream`: makes the request of one turn.
@@ -83,19 +80,13 @@ class ToolRunner(Generic[T]):
     ) -> None:
         check_flag(stream, "run_tools(stream=...)")
         check_whole(max_turns, "max_turns", least=1)
-        self._ask = ask
-        self._toolbox = Toolbox(tools, timeout=tool_timeout, on_error=on_tool_error)
-        self._conversation: Conversation[T] = Conversation(params, self._toolbox.definitions)
-        self._streaming = stream
-        self._max_turns = max_turns
-        self._work = Work()
-        self._hooks = hooks
-        self._stream: EventStream[T] | None = None  # the one being read
+        toolbox = Toolbox(tools, timeout=tool_timeout, on_error=on_tool_error)
+        conversation: Conversation[T] = Conversation(params, toolbox.definitions)
+        self._turns: Turns[T] = Turns(ask, conversation, toolbox, stream=stream, max_turns=max_turns, hooks=hooks)
+        # Held by nobody else: a run that is dropped is closed at once, and its tools are cancelled.
+        self._events = self._turns.events()
         self._failure: Exception | None = None
-        self._reading = self._done = False
-        # Made now, so that a mistake in the arguments shows where it was made, and a run that nobody awaits warns.
-        self._call: Call[Any] | None = self._make_call()
-        self._events = self._iterate()
+        self._reading = False
 
     # Running.
 
@@ -123,19 +114,19 @@ class ToolRunner(Generic[T]):
             raise StreamStateError("Another task is reading this run.")
         if self._failure is not None:
             raise self._failure
-        if self._work.aborted:
+        if self._turns.work.aborted:
             await self._events.aclose()
-            raise self._work.abortion()
+            raise self._turns.work.abortion()
         self._reading = True
         try:
             return await anext(self._events)
         except StopAsyncIteration:
             raise
         except Exception as failure:
-            if not self._work.aborted:
+            if not self._turns.work.aborted:
                 self._failure = failure
                 raise
-            raise self._work.abortion() from failure
+            raise self._turns.work.abortion() from failure
         except BaseException:
             self.abort()
             raise
@@ -144,17 +135,18 @@ class ToolRunner(Generic[T]):
 
     async def final(self) -> ToolRun[T]:
         """Run to the end and return what was said and done; cancels and raises as `__anext__`."""
-        while not self._done:
+        while not self._turns.done:
             await anext(self)
         return self.snapshot
 
     @property
     def snapshot(self) -> ToolRun[T]:
         """The run so far: all turns whose answers are here."""
-        return self._conversation.run
+        return self._turns.conversation.run
 
     def __repr__(self) -> str:
-        state = "done" if self._done else "aborted" if self._work.aborted else "failed" if self._failure else "open"
+        ended = "aborted" if self._turns.work.aborted else "failed" if self._failure else "open"
+        state = "done" if self._turns.done else ended
         return f"<ToolRunner {state} turns={self.snapshot.turns}>"
 
     # Leaving.
@@ -172,112 +164,10 @@ class ToolRunner(Generic[T]):
 
         For any task of the run's own loop, tools included; harmless after the end, and twice.
         """
-        if self._done:
-            return
-        self._work.abort()
-        if self._call is not None:
-            self._call.close()
-        if self._stream is not None:
-            self._stream._reader.abort()
+        self._turns.abort()
 
     async def aclose(self) -> None:
         """Do as `abort`, and wait until everything has stopped."""
         self.abort()
         if not self._reading:  # else the task that reads cleans up
             await self._events.aclose()
-
-    # The loop.
-
-    async def _iterate(self) -> AsyncGenerator[ToolRunEvent[T]]:
-        """The events of the run. No task group and no cancel scope is open while one is handed out."""
-        turn, conversation = 1, self._conversation
-        while True:
-            yield TurnStartedEvent(turn=turn)
-            async with aclosing(self._streamed() if self._streaming else self._plain()) as said:
-                async for event in said:
-                    yield event
-            if conversation.open_calls:
-                if turn == self._max_turns:
-                    raise ToolLoopError(conversation.run)
-                async with aclosing(self._answered(conversation.open_calls)) as done:
-                    async for event in done:
-                        yield event
-            messages = conversation.end_turn()
-            if not conversation.over:
-                self._call = self._make_call()
-            yield TurnDoneEvent(turn=turn, completion=conversation.run.completion, messages=messages)
-            if conversation.over:
-                break
-            turn += 1
-        self._done = True
-        yield RunDoneEvent(run=conversation.run)
-
-    def _make_call(self) -> Call[Any]:
-        call = self._ask(**self._conversation.params())
-        call._name = "chat.completions.run_tools"  # what its warning calls it
-        return call
-
-    async def _send(self) -> Any:
-        """Send the turn's request; return the completion, or the stream."""
-        call, self._call = self._call, None
-        assert call is not None  # made at the end of the turn before
-        return await self._work.finish(call)
-
-    async def _plain(self) -> AsyncGenerator[ToolRunEvent[T]]:
-        """Ask the model; there are no events."""
-        try:
-            completion = await self._send()
-        except OutputParseError as failure:
-            completion = _calling_anyway(failure)
-        self._conversation.take(completion)
-        return
-        yield  # type: ignore[unreachable]  # it makes this a generator, as `_streamed` is
-
-    async def _streamed(self) -> AsyncGenerator[ToolRunEvent[T]]:
-        """Ask the model; the events are those of its stream."""
-        stream: EventStream[T] = await self._send()
-        self._stream = stream
-        try:
-            async for event in stream:
-                yield event
-            completion = await stream.final()
-        except OutputParseError as failure:
-            completion = _calling_anyway(failure)
-        finally:
-            self._stream = None
-            await stream.aclose()
-        self._conversation.take(completion)
-
-    async def _answered(self, calls: list[ToolCall]) -> AsyncGenerator[RunEvent]:
-        """Make the calls; the events are those of tools, as they happen."""
-        events: asyncio.Queue[RunEvent | None] = asyncio.Queue()
-        conversation, watch = self._conversation, None
-        emit: Callable[[RunEvent], object] = events.put_nowait
-        if self._hooks is not None:
-            from .toolwatch import ToolWatch  # noqa: PLC0415 - loaded where there are hooks
-
-            watch = ToolWatch(self._hooks)
-            emit = watch.passing(emit)
-        task = self._work.start(
-            self._toolbox.answer_all(calls, emit, parallel=conversation.parallel, only_first=conversation.named)
-        )
-        if watch is not None:
-            task.add_done_callback(watch.end)
-        task.add_done_callback(lambda _: events.put_nowait(None))
-        try:
-            while (event := await events.get()) is not None:
-                yield event
-            conversation.answer(self._work.result(task))
-        finally:
-            await self._work.stop()
-
-
-def _calling_anyway(failure: OutputParseError) -> Any:
-    """Return the answer that could not be parsed, if it calls tools.
-
-    Its text is not the last word then, and arguments that don't fit are told to the model.
-    """
-    completion = failure.completion
-    if completion is None or not completion.choices or not completion.choices[0].message.tool_calls:
-        raise failure
-    return completion

@@ -104,6 +104,10 @@ class StreamSending(Generic[T]):
         self._plan = plan
         self._wrap = wrap
         self._open = partial(open_reader, choices=choices, deviations=client._deviations, keep_data=keep_data)
+        if client._hooks is not None and client._hooks.per_chunk:
+            from .timed import TimedReader  # noqa: PLC0415 - loaded where a hook asks
+
+            self._open = partial(self._open, kind=TimedReader)
 
     async def result(self) -> T:
         """Send it and return the stream once its first content is here."""

@@ -24,7 +24,7 @@ from .opening import BODY_SIZE
 from .raw import ResponseHead
 from .reader import ChunkReader
 from .request import Plan
-from .response import ResponseInfo
+from .response import ResponseInfo, introduce
 
 __all__ = ["StreamedResponse"]
 
@@ -67,6 +67,7 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
         self._stream: T_co | None = None
         self._body: bytes | None = None
         self._is_closed = False
+        self._failure: APIError | None = None  # for which it is being closed
         timer.pause()  # time that the user takes is not the server's silence
 
     @property
@@ -118,8 +119,7 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
                     pieces.append(piece)
                     left -= len(piece)
                     if left < 0:
-                        await self.aclose()
-                        raise APIResponseValidationError(f"The answer is longer than {BODY_SIZE} bytes.")
+                        raise self._fail(APIResponseValidationError(f"The answer is longer than {BODY_SIZE} bytes."))
             self._body = b"".join(pieces)
         return self._body
 
@@ -193,8 +193,8 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
                 yield "".join(line)
                 line, size = [other], len(other)
             if size > BODY_SIZE:
-                await self.aclose()
-                raise APIResponseValidationError(f"A line of the answer is longer than {BODY_SIZE} characters.")
+                longer = f"A line of the answer is longer than {BODY_SIZE} characters."
+                raise self._fail(APIResponseValidationError(longer))
         if last := "".join(line):
             yield last
 
@@ -237,7 +237,6 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
         self._begun = True
 
     async def _next(self) -> bytes:
-        self._timer.check_loop()
         self._timer.resume()
         with self._timer:
             data = await self._response.read()
@@ -257,9 +256,17 @@ class StreamedResponse(ResponseHead, Generic[T_co]):
         except BaseException as error:
             if self._is_closed and isinstance(error, APIConnectionError):
                 raise StreamStateError("The response was closed, by another task, before its body's end.") from None
-            self._close()
             if isinstance(error, APIError):
-                if isinstance(error, APIConnectionError) and not error.headers:
-                    error.headers, error.request_id = dict(self.headers), self.request_id
-                redact(error, self.secrets)
+                self._fail(error)
+            else:
+                self._close()
             raise
+
+    def _fail(self, error: APIError) -> APIError:
+        """Close the response for an error, which is returned fit to be shown."""
+        introduce(error, self._info)
+        redact(error, self.secrets)
+        self._failure = error
+        self._close()
+        self._failure = None  # its traceback leads back here
+        return error

@@ -74,6 +74,11 @@ class Toolbox:
         """The tools as `tools=` takes them."""
         return self._handlers.definitions
 
+    @property
+    def names(self) -> frozenset[str]:
+        """What the model may call."""
+        return self._handlers.names
+
     async def answer_all(
         self, calls: Sequence[ToolCall], emit: _Emit, *, parallel: bool = True, only_first: str | None = None
     ) -> list[ToolCallDoneEvent]:

@@ -6,7 +6,7 @@ Events of tools come in and go on as they are; records go to the hooks. It is ma
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import NamedTuple
 
 from openai_async.hooks.hook import Hooks
@@ -31,10 +31,12 @@ class ToolWatch:
 
     Args:
         hooks: Told of each call's start and end.
+        names: Of the run's tools; a model may call others.
     """
 
-    def __init__(self, hooks: Hooks) -> None:
+    def __init__(self, hooks: Hooks, names: Container[str]) -> None:
         self._hooks = hooks
+        self._names = names
         self._loop = asyncio.get_running_loop()
         self._open: dict[int, _Open] = {}  # by the call's identity: ids of models repeat
 
@@ -58,7 +60,8 @@ class ToolWatch:
 
     def _start(self, call: ToolCall) -> None:
         one = self._open[id(call)] = _Open(next_call(), call, self._loop.time())
-        record = ToolStarted(call=one.number, tool=called_name(call), tool_call_id=call.id)
+        name = called_name(call)
+        record = ToolStarted(call=one.number, tool=name, tool_call_id=call.id, offered=name in self._names)
         self._hooks.tell(record.holding(arguments=_arguments(call)))
 
     def _done(self, event: ToolCallDoneEvent) -> None:
@@ -70,13 +73,15 @@ class ToolWatch:
     def _tell(
         self, one: _Open, outcome: ToolOutcome, error: Exception | None = None, result: str | None = None
     ) -> None:
+        name = called_name(one.call)
         record = ToolEnded(
             call=one.number,
-            tool=called_name(one.call),
+            tool=name,
             tool_call_id=one.call.id,
             outcome=outcome,
             seconds=self._loop.time() - one.began,
             error=None if error is None else type(error).__name__,
+            offered=name in self._names,
         )
         self._hooks.tell(record.holding(result=result))
 

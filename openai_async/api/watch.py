@@ -1,7 +1,7 @@
 """`Watch`: one request as hooks are told of it, from its start to its end.
 
 What happens to the request comes in; records go to the hooks. It is made only where there are hooks, and once a request:
-nothing here is called for a chunk.
+nothing here is called for a chunk, unless a hook asks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,15 @@ import msgspec
 
 from openai_async.errors import APIError, Attempt
 from openai_async.hooks.hook import Hooks
-from openai_async.hooks.records import AttemptEnded, FirstToken, Outcome, RequestEnded, RequestStarted, next_call
+from openai_async.hooks.records import (
+    AttemptEnded,
+    ContentArrived,
+    FirstToken,
+    Outcome,
+    RequestEnded,
+    RequestStarted,
+    next_call,
+)
 from openai_async.transport.message import Response, StaleConnectionError
 from openai_async.transport.redaction import masked
 from openai_async.transport.timer import Timer
@@ -24,7 +32,7 @@ from openai_async.types.completion import ChatCompletion
 from openai_async.types.json import is_object
 
 from .findings import Findings
-from .request import Plan
+from .request import Plan, header_value
 
 __all__ = ["CREATE", "Watch", "operation_of", "outcome_of", "parameters_of"]
 
@@ -74,6 +82,7 @@ class Watch:
 
     Attributes:
         creates: Whether the request is for a new completion.
+        headers: What hooks add to the request's.
         stream: Whether it asks for a stream.
         secrets: Keys that no record may show.
     """
@@ -88,7 +97,9 @@ class Watch:
         self._head: int | None = None  # the status of the attempt under way
         self._status: int | None = None
         self._request_id: str | None = None
+        self._model: str | None = None  # of the stream, once its content comes
         self._ended = False
+        self.headers: Mapping[str, str] = {}
         self.secrets: Iterable[str] = ()
         parameters = parameters_of(plan.body)
         address = urlsplit(plan.url)
@@ -109,6 +120,7 @@ class Watch:
         )
         try:
             hooks.tell(started.holding(body=plan.body))
+            self.headers = hooks.headers_for(started, plan.headers, header_value)
         except BaseException as error:
             self.end_by(error)
             raise
@@ -156,6 +168,20 @@ class Watch:
         if at is not None:
             self._first_token = at - self._began
             self._hooks.tell(FirstToken(call=self._call, seconds=self._first_token))
+
+    def content(self, at: float, chunks: int, model: str) -> None:
+        """A read brought content; called only where a hook asks.
+
+        Args:
+            at: When, in seconds of the loop's clock.
+            chunks: How many chunks of it.
+            model: As they name it; "": they don't.
+        """
+        if self._model is None:
+            self._model = masked(model, self.secrets)
+        self._hooks.tell(
+            ContentArrived(call=self._call, seconds=at - self._began, chunks=chunks, model=self._model or None)
+        )
 
     def end_by(self, error: BaseException) -> None:
         """The call ended by an exception, before anything was handed out."""

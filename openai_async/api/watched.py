@@ -14,7 +14,9 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 from weakref import ReferenceType, ref
 
-from openai_async.errors import APIConnectionError, APIError, OpenAIError
+from msgspec import structs
+
+from openai_async.errors import APIError, OpenAIError
 from openai_async.hooks.hook import Hooks
 from openai_async.hooks.records import Outcome
 from openai_async.protocol import codec
@@ -29,6 +31,7 @@ from .findings import Findings, joined
 from .reader import ChunkReader
 from .request import Plan
 from .streamed import StreamedResponse
+from .timed import TimedReader
 from .watch import Watch, outcome_of
 
 __all__ = ["WatchedResponse", "follow"]
@@ -45,6 +48,8 @@ class _Send(Protocol):
 async def follow(hooks: Hooks, plan: Plan, accept: Callable[[Response, Timer], Awaitable[T]], send: _Send) -> T:
     """Send a request and tell the hooks of it; cancels and raises as `send` does."""
     watch = Watch(hooks, plan)
+    if watch.headers:
+        plan = structs.replace(plan, headers={**plan.headers, **watch.headers})
     try:
         return await send(plan, partial(_accept, watch, accept), watch)
     except BaseException as error:
@@ -98,6 +103,8 @@ class WatchedResponse:
         self._accepted = True
         if isinstance(answer, ChunkReader):
             self.read, self._stream = self._response.read, _Stream(answer)
+            if isinstance(answer, TimedReader):
+                answer.listen(self._watch.content)
             self._body.pieces.clear()
             if self._over:
                 self._watch_stream(self._stream)
@@ -140,15 +147,17 @@ class WatchedResponse:
         self._over = True
         if not self._accepted:
             return
+        unread: StreamedResponse[Any] | None = self._unread() if self._unread is not None else None
         if self._stream is not None:
             self._watch_stream(self._stream)
         elif whole:
             self._watch_body()
-        elif self._unread is not None and self._unread() is None:
+        elif unread is None:
             self._watch.end("left", collected=True)
+        elif unread._failure is not None:
+            self._watch.end("error", unread._failure)
         else:
-            raised = sys.exception() if self._body.failed else None  # else it may be of another request
-            self._watch.end(*(("error", raised) if isinstance(raised, APIConnectionError) else (_leaving(), None)))
+            self._watch.end(_leaving())
 
     def _watch_stream(self, stream: _Stream) -> None:
         """Tell how a stream ended. Chunks that were not handed out yet count as well: they are here."""
@@ -186,22 +195,16 @@ class _Body:
 
     Attributes:
         pieces: What came, if it is kept.
-        failed: Whether reading it failed, or was cancelled.
     """
 
     def __init__(self, response: Response, *, keeps: bool) -> None:
         self._response = response
         self._keeps = keeps
         self.pieces: list[bytes] = []
-        self.failed: bool = False
 
     async def read(self) -> bytes:
         """Return the next bytes; see `Response.read`."""
-        try:
-            data = await self._response.read()
-        except BaseException:
-            self.failed = True
-            raise
+        data = await self._response.read()
         if self._keeps:
             self.pieces.append(data)
         return data

@@ -34,6 +34,7 @@ class Work:
     def start(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
         """Begin the next piece; the one before is over."""
         task = self._task = asyncio.create_task(work)
+        task.add_done_callback(_see)  # whoever waits gets its exception; a run may be dropped, and then nobody does
         return task
 
     async def finish(self, work: Coroutine[Any, Any, R]) -> R:
@@ -76,13 +77,10 @@ class Work:
         if task is None:
             return
         if not task.done():
-            task.add_done_callback(_see)  # here already: this wait may be cancelled, too
             task.cancel()
             # Shielded: who waits is being cancelled, most likely, and what is left behind here would leak.
             with anyio.move_on_after(_GRACE, shield=True):
                 await asyncio.wait([task])
-        if task.done():
-            _see(task)
 
 
 def _see(task: asyncio.Task[Any]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from importlib.util import find_spec
 from typing import Any, Protocol
 
@@ -76,8 +77,6 @@ class RichProgress:
                 BarColumn,
                 MofNCompleteColumn,
                 TextColumn,
-                TimeElapsedColumn,
-                TimeRemainingColumn,
             )
             from rich.progress import Progress as Bar  # noqa: PLC0415 - see above
         except ImportError as error:
@@ -86,10 +85,6 @@ class RichProgress:
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TextColumn("{task.fields[told]}"),
-            TimeElapsedColumn(),
-            TextColumn("gone,"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
             console=console or Console(stderr=True),
             auto_refresh=False,  # no thread: `show` is called often enough
         )
@@ -101,7 +96,8 @@ class RichProgress:
         if not self._begun:
             self._begun = True
             self._bar.start()
-        self._bar.update(self._task, total=stats.total, completed=stats.finished, told=rates(stats))
+        told = ", ".join(filter(None, (rates(stats), f"{_span(stats.seconds)} gone", _left(stats))))
+        self._bar.update(self._task, total=stats.total, completed=stats.finished, told=told)
         self._bar.refresh()
 
     def end(self, stats: BulkStats) -> None:
@@ -117,9 +113,10 @@ def summary(stats: BulkStats) -> str:
     if stats.resumed:
         parts.append(f"{stats.resumed:,} of them before")
     parts.append(rates(stats))
-    called = stats.done + stats.failed
-    left = "" if stats.total is None or not called else _left(stats.total - stats.finished, called, stats.seconds)
-    return ", ".join(filter(None, parts)) + left
+    told = ", ".join(filter(None, parts))
+    if stats.total is None or not stats.done + stats.failed:
+        return told
+    return f"{told}; {_left(stats) or f'{stats.seconds:,.1f} s'}"
 
 
 def rates(stats: BulkStats) -> str:
@@ -139,8 +136,17 @@ def rates(stats: BulkStats) -> str:
     return ", ".join(parts)
 
 
-def _left(missing: int, called: int, seconds: float) -> str:
-    return f"; {missing * seconds / called:,.0f} s left" if missing > 0 else f"; {seconds:,.1f} s"
+def _left(stats: BulkStats) -> str:
+    """How long what is missing takes at the pace so far; empty: nothing is missing, or it can't be told."""
+    called = stats.done + stats.failed
+    if stats.total is None or not called or stats.finished >= stats.total:
+        return ""
+    return f"{_span((stats.total - stats.finished) * stats.seconds / called)} left"
+
+
+def _span(seconds: float) -> str:
+    """Seconds, from ten minutes on as hours, minutes and seconds: `1:23:20`."""
+    return f"{seconds:.0f} s" if seconds < 600 else str(timedelta(seconds=round(seconds)))
 
 
 def _rounded(number: float) -> str:

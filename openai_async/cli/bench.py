@@ -25,7 +25,7 @@ from .benching.screen import show_figures
 from .benching.tally import BenchTally
 from .bulkrequests import Requests
 from .destination import address_options, embedded_option, open_place
-from .options import Finite, debug_option, parameters
+from .options import Finite, complete_parameter, debug_option, parameters
 from .outcome import ExitCode, StoppedError
 from .place import Place
 from .words import count
@@ -77,8 +77,8 @@ class _Options(TypedDict):
     json: Path | None
 
 
-@click.command("bench", epilog=_EXAMPLES, short_help="Measure how fast an endpoint streams.")
-@click.option("-m", "--model", help="The model. Default: $OPENAI_MODEL, or gpt-5.4-mini.")
+@click.command("bench", epilog=_EXAMPLES)
+@click.option("-m", "--model", metavar="NAME", help="The model. Default: $OPENAI_MODEL, or gpt-5.4-mini.")
 @address_options
 @embedded_option
 @click.option("--requests", type=click.IntRange(min=1), metavar="N", help="Send N. Default: 100, if no --duration.")
@@ -107,6 +107,7 @@ class _Options(TypedDict):
     metavar="NAME=VALUE",
     multiple=True,
     callback=parameters,
+    shell_complete=complete_parameter,
     help="Any other parameter, as JSON or text; @FILE reads JSON from a file. May be repeated.",
 )
 @click.option("--usage/--no-usage", default=True, help="Have the server count the tokens. Some refuse to.")

@@ -20,7 +20,7 @@ from .bulkrequests import Census, Requests
 from .bulkresults import ResultsFile
 from .bulkrun import BulkJob
 from .notices import Notices
-from .options import Finite, debug_option, parameters
+from .options import Finite, complete_parameter, debug_option, parameters
 from .outcome import ExitCode, StoppedError, show_error
 from .place import _DEFAULT_MODEL, DEMO_MODEL, Place, embedded, remote
 from .words import count
@@ -63,11 +63,13 @@ class _Options(TypedDict):
     quiet: bool
 
 
-@click.command("bulk", epilog=_EXAMPLES, short_help="Send a file of requests, and keep what comes.")
+@click.command("bulk", epilog=_EXAMPLES)
 @click.argument("requests", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("results", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--column", metavar="NAME", help="The column of the prompts, where REQUESTS is a CSV.")
-@click.option("-m", "--model", help="For requests that name none. Default: $OPENAI_MODEL, or gpt-5.4-mini.")
+@click.option(
+    "-m", "--model", metavar="NAME", help="For requests that name none. Default: $OPENAI_MODEL, or gpt-5.4-mini."
+)
 @click.option("-s", "--system", metavar="TEXT", help="Instructions that go before each prompt.")
 @click.option(
     "-p",
@@ -75,6 +77,7 @@ class _Options(TypedDict):
     metavar="NAME=VALUE",
     multiple=True,
     callback=parameters,
+    shell_complete=complete_parameter,
     help="A parameter for requests that lack it, as JSON or text; @FILE reads JSON. May be repeated.",
 )
 @click.option("--base-url", metavar="URL", help="Where the API is. Default: $OPENAI_BASE_URL, or OpenAI's own.")
@@ -116,6 +119,7 @@ def command(**options: Unpack[_Options]) -> int:
     REQUESTS is a file of the Batch API (JSONL with "custom_id" and "body"), of bodies ("messages" …), of prompts (.txt,
     one a line) or a table (.csv). RESULTS gets the Batch API's lines, in the order in which the answers come.
     """
+    _check_files(options)
     notices = Notices(quiet=options["quiet"])
     with ExitStack() as stack:
         place = None if options["dry_run"] else stack.enter_context(_place(options))
@@ -162,6 +166,17 @@ def _run(job: BulkJob, place: Place, options: _Options, total: int) -> str | Non
             raise StoppedError(f"stopped after {done}; the same command goes on from there") from None
         finally:
             runner.run(client.close())
+
+
+def _check_files(options: _Options) -> None:
+    """Refuse what is no file: a pipe gives its requests once and would be empty when they are sent, a device no end.
+
+    Raises:
+        click.UsageError: It is a pipe, a device or a socket.
+    """
+    for name, path in (("REQUESTS", options["requests"]), ("RESULTS", options["results"])):
+        if path.exists() and not path.is_file():
+            raise click.UsageError(f"{name} must be a file, which is read more than once; {path} is none.")
 
 
 def _place(options: _Options) -> AbstractContextManager[Place]:

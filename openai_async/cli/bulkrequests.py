@@ -20,6 +20,7 @@ from openai_async.types.json import is_array, is_object
 __all__ = ["BulkRequest", "Census", "Requests"]
 
 _ROUTE = "/chat/completions"
+_JSON_LINES = ("jsonl", "ndjson", "json")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -163,7 +164,9 @@ class Requests:
             try:
                 said: Any = msgspec.json.decode(line)
             except (ValueError, RecursionError) as error:
-                raise self._wrong(number, f"this is no JSON: {error}") from error
+                known = self._kind in _JSON_LINES
+                hint = "" if known else "; prompts are read from a file whose name ends in .txt, a table from .csv"
+                raise self._wrong(number, f"this is no JSON: {error}{hint}") from error
             if not is_object(said):
                 raise self._wrong(number, "this is no JSON object")
             if "body" in said:

@@ -7,6 +7,7 @@ this one's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,13 @@ import click
 import msgspec
 
 from openai_async.bulk.linefile import LineFile
+from openai_async.bulk.result import Result
 from openai_async.errors import (
     APIConnectionError,
     APIError,
     APITimeoutError,
 )
 from openai_async.types.json import is_object
-from openai_async.types.usage import CompletionUsage
 
 from .bulkrequests import BulkRequest
 
@@ -28,6 +29,7 @@ __all__ = ["Answer", "ResultsFile"]
 
 _ID = "batch_req_"
 _DIGITS = 16
+_OK = 200
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,14 +39,14 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         status_code: The HTTP status.
         request_id: The server's; None: it sent none.
         body: What it sent, as plain data.
-        usage: The tokens that it counted; None: it did not say.
+        usage: What it says of the tokens, as plain data; None: nothing.
         retries_taken: Attempts that failed before.
     """
 
     status_code: int
     request_id: str | None
     body: Any
-    usage: CompletionUsage | None
+    usage: Any
     retries_taken: int
 
 
@@ -124,32 +126,22 @@ class ResultsFile:
         known = self._known.get(key[_DIGITS:])
         return known is not None and not (known & 1 and self._retry_failed)
 
-    def record(self, key: str, value: Answer) -> None:
-        """Append an answer."""
-        response = {"status_code": value.status_code, "request_id": value.request_id, "body": value.body}
-        self._append(key, response, None)
-
-    def record_error(self, key: str, error: BaseException) -> None:
-        """Append what went wrong.
+    def keep(self, results: Sequence[Result[BulkRequest, Answer]]) -> None:
+        """Append answers, and what went wrong instead, in a single write.
 
         Raises:
-            BaseException: It is no error of the API's.
+            Exception: A call failed with what is no error of the API's; the others are appended.
+            JournalError: They can't be written; none is appended.
         """
-        if not isinstance(error, APIError):
-            raise error
-        if error.status_code is not None and not isinstance(error, APIConnectionError):
-            told: Any = error.body if is_object(error.body) else {"message": error.message, "code": error.code}
-            body = {"error": told}
-            self._append(key, {"status_code": error.status_code, "request_id": error.request_id, "body": body}, None)
-            return
-        match error:
-            case APITimeoutError():
-                code = "timeout"
-            case APIConnectionError():
-                code = "connection_error"
-            case _:
-                code = "invalid_response"
-        self._append(key, None, {"code": code, "message": error.message})
+        strange = [result.error for result in results if result.error and not isinstance(result.error, APIError)]
+        kept = [result for result in results if result.error not in strange]
+        if kept:
+            self._file.append([_line(result) for result in kept])
+        for result in kept:
+            answered = result.value is not None and result.value.status_code == _OK
+            self._note(result.item.custom_id, result.key[:_DIGITS], failed=not answered)
+        if strange:
+            raise strange[0]
 
     def sync(self) -> None:
         """Have everything on the disk."""
@@ -159,12 +151,6 @@ class ResultsFile:
         """Sync and close."""
         self._file.close()
 
-    def _append(self, key: str, response: dict[str, Any] | None, error: dict[str, Any] | None) -> None:
-        digest, custom_id = key[:_DIGITS], key[_DIGITS:]
-        row = {"id": _ID + digest, "custom_id": custom_id, "response": response, "error": error}
-        self._file.append(msgspec.json.encode(row))
-        self._note(custom_id, digest, failed=response is None or response["status_code"] != 200)
-
     def _accept(self, start: int, line: bytes) -> None:
         del start
         self._lines += 1
@@ -172,7 +158,7 @@ class ResultsFile:
             row = _rows.decode(line)
             if not row.id.startswith(_ID):
                 raise ValueError("of another kind")
-            failed = row.response is None or row.response.status_code != 200
+            failed = row.response is None or row.response.status_code != _OK
             self._note(row.custom_id, row.id.removeprefix(_ID), failed=failed)
         except (ValueError, RecursionError) as error:
             if self._lines == 1:
@@ -201,3 +187,40 @@ class ResultsFile:
 
     def _foreign(self) -> click.ClickException:
         return click.ClickException(f"{self.path} holds something else than results of this command; it is left alone.")
+
+
+def _line(result: Result[BulkRequest, Answer]) -> bytes:
+    """The line of an answer, or of an error of the API's."""
+    response: dict[str, Any] | None = None
+    problem: dict[str, Any] | None = None
+    error = result.error
+    if result.value is not None:
+        response = _response(result.value.status_code, result.value.request_id, result.value.body)
+    elif isinstance(error, APIError) and error.status_code is not None and not isinstance(error, APIConnectionError):
+        told: Any = error.body if is_object(error.body) else {"message": error.message, "code": error.code}
+        response = _response(error.status_code, error.request_id, {"error": told})
+    else:
+        problem = _problem(error)
+    row = {
+        "id": _ID + result.key[:_DIGITS],
+        "custom_id": result.item.custom_id,
+        "response": response,
+        "error": problem,
+    }
+    return msgspec.json.encode(row)
+
+
+def _response(status: int, request_id: str | None, body: Any) -> dict[str, Any]:
+    return {"status_code": status, "request_id": request_id, "body": body}
+
+
+def _problem(error: Exception | None) -> dict[str, Any]:
+    """What is told of an error that brought no response."""
+    match error:
+        case APITimeoutError():
+            code = "timeout"
+        case APIConnectionError():
+            code = "connection_error"
+        case _:
+            code = "invalid_response"
+    return {"code": code, "message": getattr(error, "message", None)}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import click
 from rich.console import Console
@@ -19,6 +20,7 @@ from openai_async.bulk.stopped import BulkStoppedError
 from openai_async.errors import APIError
 from openai_async.transport.limits import Limiter, Permit
 from openai_async.types.completion import ChatCompletion
+from openai_async.types.json import is_object
 
 from .bulkrequests import BulkRequest, Requests
 from .bulkresults import Answer, ResultsFile
@@ -80,13 +82,16 @@ class BulkJob:
         client = client.with_options(limiter=counted)
 
         async def ask(request: BulkRequest) -> Answer:
-            response = await client.post("/chat/completions", body=request.body, cast_to=ChatCompletion).raw()
-            completion = response.parse()
+            # Plain data, which the line is made of; of the types nothing is needed but that it is an object.
+            response = await client.post("/chat/completions", body=request.body, cast_to=object).raw()
+            body: Any = response.parse()
+            if not is_object(body):
+                response.parse(to=ChatCompletion)  # raises, and says what came instead
             return Answer(
                 status_code=response.status,
                 request_id=response.request_id,
-                body=response.json(),
-                usage=completion.usage,
+                body=body,
+                usage=body.get("usage"),
                 retries_taken=response.retries_taken,
             )
 

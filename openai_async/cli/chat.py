@@ -17,7 +17,7 @@ import click
 from .answer import Answer
 from .dialogue import Dialogue
 from .notices import Notices
-from .options import Command, Finite, debug_option, local_option, parameters
+from .options import Command, Finite, complete_parameter, debug_option, local_option, parameters
 from .outcome import ExitCode
 from .place import Place, embedded, local, remote
 from .question import Options, messages_of, params_of, read_prompt
@@ -41,7 +41,7 @@ Examples:
 
 @click.command("chat", cls=Command, epilog=_EXAMPLES)
 @click.argument("prompt", nargs=-1)
-@click.option("-m", "--model", help="The model. Default: $OPENAI_MODEL, or gpt-5.4-mini.")
+@click.option("-m", "--model", metavar="NAME", help="The model. Default: $OPENAI_MODEL, or gpt-5.4-mini.")
 @click.option("--base-url", metavar="URL", help="Where the API is. Default: $OPENAI_BASE_URL, or OpenAI's own.")
 @click.option("--api-key", metavar="KEY", help="Default: $OPENAI_API_KEY, which no process list shows. '' sends none.")
 @click.option("--embedded", is_flag=True, help="Ask a server inside this process: no key, no network, no real model.")
@@ -60,6 +60,7 @@ Examples:
     metavar="NAME=VALUE",
     multiple=True,
     callback=parameters,
+    shell_complete=complete_parameter,
     help="Any other parameter, as JSON or text; @FILE reads JSON from a file. May be repeated.",
 )
 @click.option("--timeout", type=Finite(min=0, min_open=True), metavar="SECONDS", help="Limit of a whole call.")

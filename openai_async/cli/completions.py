@@ -91,7 +91,6 @@ class _Group(click.Group):
     cls=_Group,
     invoke_without_command=True,
     epilog=_EXAMPLES,
-    short_help="List, show, label and delete stored completions.",
 )
 @click.pass_context
 def command(context: click.Context) -> None:

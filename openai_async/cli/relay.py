@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
+from click.core import ParameterSource
 
 from openai_async.errors import OpenAIError
 from openai_async.relay.errors import UnknownStream
@@ -57,6 +58,8 @@ Exit codes:
 """
 
 
+# What `--redis` is where it is not given.
+_REDIS_URL = "OPENAI_ASYNC_REDIS_URL"
 # Seconds, 30 years: more would be too much for Redis, and infinity for everything.
 _LONGEST = 1e9
 
@@ -81,12 +84,17 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: float) -> float:
     return value
 
 
-@click.command("relay", epilog=_EXAMPLES, short_help="Serve an API with streams that can be resumed.")
+@click.command("relay", epilog=_EXAMPLES)
 @click.option("--upstream", required=True, metavar="URL", help="Where the API is, usually up to and with /v1.")
 @click.option(
-    "--redis", metavar="URL", help="Keep the streams there, for all gateways that do. Default: in this process."
+    "--redis",
+    metavar="URL",
+    envvar=_REDIS_URL,
+    show_envvar=True,
+    help="Keep the streams there, for all gateways that do. Default: in this process. A URL with a password belongs into "
+    "the variable: all users of this machine can read a command line.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8081, show_default=True, metavar="N", help="0: any free one."
 )
@@ -175,7 +183,13 @@ def _backend(url: str | None) -> RelayBackend | None:
     try:
         return RedisBackend(url)
     except ValueError as error:
-        raise click.UsageError(f"--redis: {error}") from error
+        raise click.UsageError(f"{_redis_option()}: {error}") from error
+
+
+def _redis_option() -> str:
+    """Where the URL came from, for what is wrong with it."""
+    source = click.get_current_context().get_parameter_source("redis")
+    return _REDIS_URL if source is ParameterSource.ENVIRONMENT else "--redis"
 
 
 async def _try(backend: RelayBackend) -> None:
@@ -185,7 +199,7 @@ async def _try(backend: RelayBackend) -> None:
     except UnknownStream:
         pass
     except OpenAIError as error:
-        raise OSError(errno.EHOSTUNREACH, f"--redis: {error}") from error
+        raise OSError(errno.EHOSTUNREACH, f"{_redis_option()}: {error}") from error
 
 
 def _announce(listener: socket.socket, options: _Options, *, websockets: bool) -> None:

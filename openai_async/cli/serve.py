@@ -63,8 +63,8 @@ class _Options(TypedDict):
     quiet: bool
 
 
-@click.command("serve", cls=Command, epilog=_EXAMPLES, short_help="Serve the API on this machine.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.command("serve", cls=Command, epilog=_EXAMPLES)
+@click.option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, metavar="N", help="0: any free one."
 )

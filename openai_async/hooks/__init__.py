@@ -18,6 +18,7 @@ from .hook import Hook, Hooks
 from .lines import LoggingHook, fields_of, line_of
 from .records import (
     AttemptEnded,
+    ContentArrived,
     FirstToken,
     Outcome,
     Record,
@@ -31,6 +32,7 @@ from .records import (
 __all__ = [
     "AttemptEnded",
     "ConsoleHook",
+    "ContentArrived",
     "FirstToken",
     "Hook",
     "Hooks",

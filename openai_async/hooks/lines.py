@@ -10,7 +10,16 @@ from typing import Any
 
 import msgspec
 
-from .records import AttemptEnded, FirstToken, Record, RequestEnded, RequestStarted, ToolEnded, ToolStarted
+from .records import (
+    AttemptEnded,
+    ContentArrived,
+    FirstToken,
+    Record,
+    RequestEnded,
+    RequestStarted,
+    ToolEnded,
+    ToolStarted,
+)
 
 __all__ = ["LoggingHook", "fields_of", "line_of"]
 
@@ -41,6 +50,8 @@ def _told(record: Record) -> str:
             return _attempt(record)
         case FirstToken():
             return f"first token after {record.seconds:.3f} s"
+        case ContentArrived():
+            return f"{record.chunks} chunks after {record.seconds:.3f} s"
         case RequestEnded():
             return _end(record)
         case ToolStarted():

@@ -20,6 +20,7 @@ from .records import RequestEnded, ToolEnded
 __all__ = ["Instruments"]
 
 _INFERENCE = "gen_ai.client.inference"
+_OLD = "gen_ai.client.operation"
 # Subsets of the input and output tokens, counted by themselves.
 _PARTS = ("cache_read.input_tokens", "cache_write.input_tokens", "reasoning.output_tokens")
 
@@ -30,9 +31,10 @@ class Instruments:
     Args:
         provider: Of meters; None: the application's.
         old: Whether the names of before 2026 are served, too.
+        per_chunk: Whether the times between chunks are measured.
     """
 
-    def __init__(self, provider: MeterProvider | None, *, old: bool) -> None:
+    def __init__(self, provider: MeterProvider | None, *, old: bool, per_chunk: bool) -> None:
         meter = get_meter("openai_async", __version__, provider)
         self._duration = _seconds(meter, f"{_INFERENCE}.duration", "Duration of a request, retries included.")
         self._first = _seconds(meter, f"{_INFERENCE}.time_to_first_chunk", "Time to the first content of a stream.")
@@ -46,6 +48,9 @@ class Instruments:
             for name in ("input_tokens", "output_tokens", *_PARTS)
         }
         self._old = _Old(meter) if old else None
+        # Histograms, by the names that are served; none: nobody asked.
+        names = [_INFERENCE, *([_OLD] if old else [])] if per_chunk else []
+        self._gaps = [_seconds(meter, f"{name}.time_per_output_chunk", "Time from chunk to chunk.") for name in names]
 
     def record(self, record: RequestEnded, common: Attributes, ended: Mapping[str, Any], context: Context) -> None:
         """Measure a request.
@@ -75,6 +80,11 @@ class Instruments:
         if self._old is not None:
             self._old.record(record, common, failed, context)
 
+    def record_gap(self, seconds: float, common: Attributes, context: Context) -> None:
+        """Measure the time from one chunk to the next."""
+        for histogram in self._gaps:
+            histogram.record(seconds, common, context)
+
     def record_tool(self, record: ToolEnded, common: Attributes, context: Context) -> None:
         """Measure the call of a tool."""
         failed = {**common, "error.type": record.error} if record.error else common
@@ -85,9 +95,8 @@ class _Old:
     """The same under the names of the conventions up to 1.41, which most dashboards know."""
 
     def __init__(self, meter: Meter) -> None:
-        name = "gen_ai.client.operation"
-        self._duration = _seconds(meter, f"{name}.duration", "GenAI operation duration.")
-        self._first = _seconds(meter, f"{name}.time_to_first_chunk", "Time to receive the first chunk.")
+        self._duration = _seconds(meter, f"{_OLD}.duration", "GenAI operation duration.")
+        self._first = _seconds(meter, f"{_OLD}.time_to_first_chunk", "Time to receive the first chunk.")
         self._tokens = _tokens(meter, "gen_ai.client.token.usage", "Number of input and output tokens used.")
 
     def record(self, record: RequestEnded, common: Attributes, failed: Attributes, context: Context) -> None:

@@ -17,6 +17,7 @@ from openai_async.types.usage import CompletionUsage
 
 __all__ = [
     "AttemptEnded",
+    "ContentArrived",
     "FirstToken",
     "Outcome",
     "Record",
@@ -121,6 +122,21 @@ class FirstToken(_Record, frozen=True, kw_only=True):
     seconds: float
 
 
+class ContentArrived(_Record, frozen=True, kw_only=True):
+    """A read of a stream brought content. Only hooks whose `per_chunk` is True are told (see `Hook`), read by read.
+
+    Attributes:
+        seconds: From the request's start, failed attempts and waits included.
+        chunks: How many chunks of content came, all at the same time. Roles, keep-alives and the usage are none; what
+            says why a choice ended is one.
+        model: The model that answers; None: not known.
+    """
+
+    seconds: float
+    chunks: int
+    model: str | None
+
+
 class RequestEnded(_Record, frozen=True, kw_only=True):
     """A request is over, which is told exactly once: of a stream, when its last byte is here, or it is closed.
 
@@ -174,10 +190,12 @@ class ToolStarted(_Record, frozen=True, kw_only=True):
     Attributes:
         tool: The name that the model called.
         tool_call_id: The model's id of the call.
+        offered: Whether the run has a tool of that name; else the model made it up.
     """
 
     tool: str
     tool_call_id: str
+    offered: bool = True
 
     @property
     def arguments(self) -> str | None:
@@ -189,7 +207,7 @@ class ToolEnded(_Record, frozen=True, kw_only=True):
     """The call of a tool is over, which is told exactly once.
 
     Attributes:
-        tool, tool_call_id: As in `ToolStarted`.
+        tool, tool_call_id, offered: As in `ToolStarted`.
         outcome: See `ToolOutcome`.
         seconds: From its start.
         error: The class of the error, that of arguments that do not fit included; None: there is none.
@@ -200,6 +218,7 @@ class ToolEnded(_Record, frozen=True, kw_only=True):
     outcome: ToolOutcome
     seconds: float
     error: str | None = None
+    offered: bool = True
 
     @property
     def result(self) -> str | None:
@@ -207,5 +226,5 @@ class ToolEnded(_Record, frozen=True, kw_only=True):
         return vars(self).get("result")
 
 
-Record: TypeAlias = RequestStarted | AttemptEnded | FirstToken | RequestEnded | ToolStarted | ToolEnded
+Record: TypeAlias = RequestStarted | AttemptEnded | FirstToken | ContentArrived | RequestEnded | ToolStarted | ToolEnded
 """Any record."""

@@ -41,13 +41,12 @@ __all__ = [
 
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 
-class _History(Protocol[T_co]):
+class _History(Protocol[T]):
     """What an event that shows the completion knows of its stream: an `EventBuilder`."""
 
-    def completion_after(self, chunks: int) -> ParsedChatCompletion[T_co]: ...
+    def completion_after(self, chunks: int) -> ParsedChatCompletion[T]: ...
 
 
 class _Event(msgspec.Struct, kw_only=True):

@@ -157,7 +157,7 @@ class HubClosed(RelayError):  # noqa: N818 - named for what it says, like its si
     code = "relay_closed"
 
     def __init__(self) -> None:
-        super().__init__("The relay is not running; use it inside of `async with`.")
+        super().__init__("The relay is not running: it has closed, or was not entered by `async with`.")
 
 
 class SlowReader(RelayError):  # noqa: N818 - named for what it says, like its siblings

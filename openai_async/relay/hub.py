@@ -16,14 +16,16 @@ from uuid import uuid4
 
 import anyio
 
-from .backend import RelayBackend, RelaySettings, StreamStatus
+from .backend import RelayBackend, RelaySettings, StreamRecord, StreamStatus
+from .calls import Calls
 from .cursor import Cursor
-from .errors import Held, HubClosed, RelayError, StreamEnded, StreamExpired
+from .errors import Held, RelayError, StreamEnded, StreamExpired
 from .job import Job, OnEnd, ending
 from .log import End, MemoryLog
 from .memory import MemoryBackend
 from .owner import check_owner, may
 from .producer import Producer
+from .shield import shielded
 from .source import Source
 from .subscription import Replay, Subscription
 
@@ -97,34 +99,36 @@ class RelayHub:
         self._cancels_idle = on_idle == "cancel"
         self._idle_grace = idle_grace
         self._drain = drain
-        self._running = False
+        self._calls = Calls()
         self._jobs: dict[str, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._readers: dict[str, int] = {}
         self._idle: dict[str, asyncio.TimerHandle] = {}
 
     async def __aenter__(self) -> Self:
-        if self._running:
+        if self._calls.open:
             raise RuntimeError("The hub is running already.")
         await self._backend.__aenter__()
-        self._running = True
+        self._calls.open = True
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let the streams of this process go on for `drain` seconds, then end them; cancelling it ends them at once."""
-        self._running = False
         try:
+            await self._calls.close(_LAST)
             if self._tasks and self._drain and (error is None or isinstance(error, Exception)):
                 await asyncio.wait(self._tasks, timeout=self._drain)
         finally:
             for timer in self._idle.values():
                 timer.cancel()
             self._idle.clear()
-            with anyio.CancelScope(shield=True):
-                await self._end_all()
-                await self._backend.__aexit__(kind, error, trace)
+            try:
+                await shielded(self._end_all())
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._backend.__aexit__(kind, error, trace)
 
     async def _end_all(self) -> None:
         """End what is left, within `_LAST` seconds, twice: what does not stop is told again, and then given up."""
@@ -157,19 +161,15 @@ class RelayHub:
             Held: The stream is there, and another owner's.
             StreamExpired: There was one of this id, which is no longer kept.
             TooManyStreams: No more may be kept.
-            HubClosed: The hub is not running.
+            HubClosed: The hub is not running, or closed meanwhile.
         """
-        self._check_running()
         stream_id = uuid4().hex if stream_id is None else stream_id
         try:
-            producer = await self._backend.open(stream_id, owner=owner)
+            producer = await self._open(stream_id, owner)
         except (Held, StreamEnded):
-            if not may(owner, await self._backend.status(stream_id)):
+            if not may(owner, await self._calls.make(lambda: self._backend.status(stream_id))):
                 raise Held from None
             return stream_id
-        if not self._running:  # it closed meanwhile
-            await producer.finish(_SHUTDOWN)
-            raise HubClosed
         job = self._jobs[stream_id] = Job(source, producer, on_end)
         self._spawn(job.run()).add_done_callback(lambda _: self._forget(stream_id, job))
         self._watch_idle(stream_id)
@@ -187,17 +187,16 @@ class RelayHub:
         Args:
             stream_id: Any text.
             owner: Who may read and stop it; None: whoever knows the id. Of a stream taken over it stays as it is.
-            wait: Seconds to wait for a living producer to end or die.
+            wait: Seconds to wait for a living producer to end or die; the hub's end is the end of that.
 
         Raises:
             Held: A living producer writes it, after `wait` still.
             StreamEnded: It has ended, and is kept.
             StreamExpired: It is no longer kept.
             TooManyStreams: No more may be kept.
-            HubClosed: The hub is not running.
+            HubClosed: The hub is not running, or closed meanwhile.
         """
-        self._check_running()
-        producer = await self._backend.open(stream_id, owner=owner, wait=wait)
+        producer = await self._open(stream_id, owner, wait)
         try:
             yield producer
         except BaseException as error:
@@ -209,22 +208,20 @@ class RelayHub:
     async def stop(self, stream_id: str, *, owner: str | None = None) -> bool:
         """End a stream as "cancelled" for all its readers, and close its upstream, wherever that is read.
 
-        Cancelling it may stop the stream or not.
+        Cancelled, or failed as the backend can't be reached, it may have stopped the stream or not: ask again.
 
         Returns:
             Whether it was live until now.
 
         Raises:
             UnknownStream: There is none, or it is another owner's.
-            HubClosed: The hub is not running.
+            HubClosed: The hub is not running, or closed meanwhile.
         """
-        self._check_running()
-        record = await self._backend.status(stream_id)
-        check_owner(owner, record)
+        record = await self._find(stream_id, owner)
         if record.status != "live":
             return False
         try:
-            return await self._backend.stop(stream_id, End("cancelled"))
+            return await self._calls.make(lambda: self._backend.stop(stream_id, End("cancelled")))
         except StreamExpired:
             return False
 
@@ -263,23 +260,20 @@ class RelayHub:
 
         Raises:
             UnknownStream: There is none, or it is another owner's.
-            HubClosed: The hub is not running.
+            HubClosed: The hub is not running, or closed meanwhile.
         """
-        self._check_running()
-        record = await self._backend.status(stream_id)
-        check_owner(owner, record)
+        record = await self._find(stream_id, owner)
         return StreamStatus(record.status, record.cursor)
 
     async def _join(self, stream_id: str, owner: str | None) -> MemoryLog:
-        self._check_running()
-        record = await self._backend.status(stream_id)
-        check_owner(owner, record)
+        record = await self._find(stream_id, owner)
         if record.status == "expired":
             raise StreamExpired
-        log = await self._backend.follow(stream_id)
-        if not self._running:  # it closed meanwhile: nothing more comes, not even an end
+
+        async def release(log: MemoryLog) -> None:
             self._backend.release(stream_id, log)
-            raise HubClosed
+
+        log = await self._calls.make(lambda: self._backend.follow(stream_id), give_back=release)
         self._readers[stream_id] = self._readers.get(stream_id, 0) + 1
         if (timer := self._idle.pop(stream_id, None)) is not None:
             timer.cancel()
@@ -294,9 +288,17 @@ class RelayHub:
 
     # What goes on meanwhile.
 
-    def _check_running(self) -> None:
-        if not self._running:
-            raise HubClosed
+    async def _open(self, stream_id: str, owner: str | None, wait: float = 0) -> Producer:
+        """Make a producer; one that comes too late is taken back, for whoever opens the stream elsewhere."""
+        return await self._calls.make(
+            lambda: self._backend.open(stream_id, owner=owner, wait=wait),
+            give_back=lambda late: late.finish(End("lost")),
+        )
+
+    async def _find(self, stream_id: str, owner: str | None) -> StreamRecord:
+        record = await self._calls.make(lambda: self._backend.status(stream_id))
+        check_owner(owner, record)
+        return record
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -312,7 +314,7 @@ class RelayHub:
 
     def _watch_idle(self, stream_id: str) -> None:
         """Stop a stream of this hub in a while, unless somebody reads it until then."""
-        if self._cancels_idle and self._running and stream_id in self._jobs and stream_id not in self._readers:
+        if self._cancels_idle and self._calls.open and stream_id in self._jobs and stream_id not in self._readers:
             loop = asyncio.get_running_loop()
             self._idle[stream_id] = loop.call_later(self._idle_grace, lambda: self._spawn(self._stop_idle(stream_id)))
 

@@ -18,6 +18,10 @@ from .websocket import GRACE, POLICY, FrameSink, Socket, SocketGone, converse, f
 
 __all__ = ["Reading"]
 
+# Seconds between tries of a stop that did not get through: the first, the longest.
+_AGAIN = (0.1, 1.0)
+_NOT_STOPPED = "The stop did not get through yet, and is tried again."
+
 
 class Reading:
     """One client's reading of a hub's stream.
@@ -76,7 +80,10 @@ class Reading:
                         subscription, sink, coalesce=coalesce, min_interval=min_interval, send_timeout=send_timeout
                     )
 
-                await converse(socket, work, self._stop if self._may_stop else None, self._stopping)
+                async def stop() -> None:
+                    await self._stop(sink)
+
+                await converse(socket, work, stop if self._may_stop else None, self._stopping)
                 return subscription.end
         except SocketGone:
             pass
@@ -87,5 +94,21 @@ class Reading:
             await sink.end("error", error.error, code=POLICY)
         return None
 
-    async def _stop(self) -> None:
-        await self._hub.stop(self._stream_id, owner=self._owner)
+    async def _stop(self, sink: FrameSink) -> None:
+        """Stop the stream, or try until it ends: what can't be reached now is no reason to read no further.
+
+        There is such a stream, and the client may stop it, as it reads it: whatever is in the way will pass.
+        """
+        pause, longest = _AGAIN
+        told = False
+        while True:
+            try:
+                await self._hub.stop(self._stream_id, owner=self._owner)
+            except RelayError as error:
+                if not told:
+                    await sink.refuse_stop({**error.error, "type": "server_error", "message": _NOT_STOPPED})
+                    told = True
+            else:
+                return
+            await anyio.sleep(pause)
+            pause = min(pause * 2, longest)

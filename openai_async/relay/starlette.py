@@ -225,7 +225,9 @@ async def follow_websocket(
 
     Frames are `{"id": CURSOR, "chunk": {...}}`, `{"reset": CURSOR}` where the answer begins anew, and at last
     `{"end": {"status": ...}}`, also for a stream that can't be read. A server that stops closes the socket with 1012:
-    the client comes back with its cursor. Cancelling it is as if the client had left.
+    the client comes back with its cursor. A stop that does not get through, as Redis is down, is answered with
+    `{"stopped": false, "error": {...}}` and tried again as long as the client reads. Cancelling it is as if the client
+    had left.
 
     Args:
         websocket: Accepted here if it is not yet.

@@ -2,7 +2,8 @@
 
 Batches of a subscription, or payloads of a direct relay, come in; text frames go out: `{"id": CURSOR, "chunk": {...}}`,
 spliced and never encoded anew, or bare text. The last one is `{"end": {"status": ...}}`. Frames of the client's are read
-meanwhile: `{"stop": true}` stops the answer, `{"after": CURSOR}` says at the beginning where to go on.
+meanwhile: `{"stop": true}` stops the answer, `{"after": CURSOR}` says at the beginning where to go on. A stop that does
+not get through is answered with `{"stopped": false, "error": {...}}`.
 """
 
 from __future__ import annotations
@@ -157,6 +158,18 @@ class FrameSink:
                 return
             await self._socket.close(code, status)
 
+    async def refuse_stop(self, error: dict[str, Any]) -> None:
+        """Say that a stop did not get through so far; bare text can't say it.
+
+        Args:
+            error: The API's error object.
+
+        Raises:
+            SocketGone: The reader left.
+        """
+        if not self._text_only:
+            await self._socket.send(msgspec.json.encode({"stopped": False, "error": error}).decode())
+
     async def _say(self, payloads: Iterable[bytes]) -> None:
         if said := "".join(map(self._text, payloads)):
             self._said = True
@@ -199,42 +212,50 @@ async def converse(
     Args:
         socket: Nothing else receives from it.
         work: Sends.
-        stop: Called for `{"stop": true}`; None: nobody may. What it raises is raised here.
+        stop: Called for `{"stop": true}`, unless it runs already; None: nobody may. What it raises is raised here.
         stopping: Whether the server was told to stop: the socket is closed with 1012, "come back"; None: nobody knows.
     """
     results: list[T] = []
     failures: list[Exception] = []
+    obeys = False  # a stop is under way
     async with anyio.create_task_group() as group:
 
-        async def listen() -> None:
+        async def do(part: Callable[[], Awaitable[object]], *, last: bool = True) -> None:
             try:
-                while True:
-                    said = _object(await socket.receive())
-                    if stop is not None and said.get("stop") is True:
-                        await stop()
+                await part()
             except SocketGone:
                 pass
             except Exception as error:  # noqa: BLE001 - raised below: a task group would wrap it
                 failures.append(error)
-            group.cancel_scope.cancel()
+            if last or failures:
+                group.cancel_scope.cancel()
+
+        async def listen() -> None:
+            nonlocal obeys
+            while True:
+                said = _object(await socket.receive())
+                if stop is not None and said.get("stop") is True and not obeys:
+                    obeys = True
+                    group.start_soon(obey, stop)
+
+        async def obey(stop: Callable[[], Awaitable[object]]) -> None:
+            nonlocal obeys
+            await do(stop, last=False)
+            obeys = False
 
         async def part() -> None:
             assert stopping is not None  # else it is not begun
             await until(stopping)
             with anyio.move_on_after(GRACE):
                 await socket.close(_RESTART, "the server restarts")
-            group.cancel_scope.cancel()
 
-        group.start_soon(listen)
-        if stopping is not None:
-            group.start_soon(part)
-        try:
+        async def speak() -> None:
             results.append(await work())
-        except SocketGone:
-            pass
-        except Exception as error:  # noqa: BLE001 - likewise
-            failures.append(error)
-        group.cancel_scope.cancel()
+
+        group.start_soon(do, listen)
+        if stopping is not None:
+            group.start_soon(do, part)
+        await do(speak)
     if failures:
         raise failures[0]
     return results[0] if results else None

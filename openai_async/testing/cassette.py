@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Cassettes"]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not this module's
+
 _NAME = re.compile(r"[\w.-]*\w")
 
 
@@ -95,7 +97,6 @@ class Cassettes:
         Raises:
             AssertionError: It says which did not.
         """
-        __tracebackhide__ = True
         for opened in self._opened.values():
             opened.assert_played()
 

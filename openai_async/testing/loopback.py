@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Loopback"]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not this module's
+
 _T = TypeVar("_T")
 _S = TypeVar("_S")
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Criteria", "Matcher"]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not this module's
+
 
 class Criteria(TypedDict, total=False):
     """What a request can be told by; all that are given must hold.

@@ -39,6 +39,8 @@ __all__ = [
     "tool_call",
 ]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not this module's
+
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One thing about an answer, as the functions of this module return it.

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Playbook"]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not this module's
+
 # The reply of the request that this task answers: it is chosen before the request is let in, and given after.
 _current: ContextVar[ScriptedReply | None] = ContextVar("openai_async_reply", default=None)
 

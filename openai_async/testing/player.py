@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Player"]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not this module's
+
 
 class Player:
     """The server, on a free port of 127.0.0.1.
@@ -71,7 +73,6 @@ class Player:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        __tracebackhide__ = True
         self.close()
         if kind is None:
             self.assert_played()
@@ -115,7 +116,6 @@ class Player:
         Raises:
             AssertionError: It says which request was not, and how it differs.
         """
-        __tracebackhide__ = True
         if self._stage.misses:
             raise AssertionError("\n".join(self._stage.misses))
 

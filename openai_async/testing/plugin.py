@@ -28,6 +28,8 @@ __all__ = [
     "pytest_runtest_call",
 ]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not this module's
+
 # What a test's end asserts, and what tells of a test that failed.
 _checks = pytest.StashKey["list[_Checked]"]()
 
@@ -65,7 +67,6 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Fail a test whose script was not played as written, and show its requests if it fails for whatever reason."""
-    __tracebackhide__ = True
     try:
         outcome = yield
         for one in _checked(item):

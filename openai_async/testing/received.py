@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Outcome", "ReceivedRequest"]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not this module's
+
 # Where the embedded server answers them; elsewhere it has a 404.
 _CHAT = re.compile(r"/(openai/)?v1/chat/completions|/openai/deployments/[^/]+/chat/completions")
 
@@ -172,7 +174,6 @@ class ReceivedRequest:
         Raises:
             AssertionError: It is not over in time.
         """
-        __tracebackhide__ = True
         if self.outcome == "open" and not self._loopback.wait(partial(self._wait_end, self._recorded), timeout):
             hint = (
                 " Await aended() here: this blocks the event loop, and the client may be in it." if _in_loop() else ""
@@ -184,7 +185,6 @@ class ReceivedRequest:
 
     async def aended(self, timeout: float = 5.0) -> Outcome:
         """Do as `ended` without blocking the event loop; cancelling it loses nothing."""
-        __tracebackhide__ = True
         return await anyio.to_thread.run_sync(partial(self.ended, timeout), abandon_on_cancel=True)
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OPENAI", "Recorder"]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not this module's
+
 OPENAI = "https://api.openai.com/v1"
 """The base URL that is recorded unless told otherwise."""
 
@@ -114,7 +116,6 @@ class Recorder:
         Raises:
             AssertionError: It says why.
         """
-        __tracebackhide__ = True
         if self._failures:
             raise AssertionError(f"Not everything was recorded: {self._failures[0]}")
         if not self.count:

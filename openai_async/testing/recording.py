@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Answered", "Asked", "Exchange", "Recording", "RecordingError", "RecordingWriter"]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not this module's
+
 _VERSION = 1
 
 

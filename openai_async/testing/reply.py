@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ScriptedReply"]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not this module's
+
 _BESIDE = {"delay", "byte_delay"}  # the fields of a fault that go with a part that is the whole answer
 
 

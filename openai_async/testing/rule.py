@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Rule"]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not this module's
+
 
 class Rule:
     """The queue; `ScriptedServer.when` makes one.

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Connections", "ScriptedServer"]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not this module's
+
 _ANY_KEY = "sk-testing"
 
 
@@ -88,7 +90,6 @@ class ScriptedServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        __tracebackhide__ = True
         self.close()
         if kind is None:
             self.assert_played()
@@ -187,7 +188,6 @@ class ScriptedServer:
         Raises:
             AssertionError: There were not so many.
         """
-        __tracebackhide__ = True
         matcher = Matcher(**criteria)
         found = [request for request in self.requests if request.is_chat and matcher.fits(request)]
         if len(found) == times or (times is None and found):
@@ -200,12 +200,10 @@ class ScriptedServer:
 
     def assert_called_once(self, **criteria: Unpack[Criteria]) -> ReceivedRequest:
         """Assert that there was exactly one such request, and return it; see `assert_called`."""
-        __tracebackhide__ = True
         return self.assert_called(1, **criteria)[0]
 
     def assert_not_called(self, **criteria: Unpack[Criteria]) -> None:
         """Assert that there was no such request; see `assert_called`."""
-        __tracebackhide__ = True
         self.assert_called(0, **criteria)
 
     def assert_played(self) -> None:
@@ -214,7 +212,6 @@ class ScriptedServer:
         Raises:
             AssertionError: It says which was not.
         """
-        __tracebackhide__ = True
         problems = self._playbook.problems()
         if problems:
             lines = "\n".join(f"  {problem}" for problem in problems)
@@ -229,7 +226,6 @@ class ScriptedServer:
         Raises:
             AssertionError: One is still open.
         """
-        __tracebackhide__ = True
         self._loopback.wait(self._all_ended, timeout)
         left = [request for request in self.requests if request.outcome == "open"]
         if left:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Match", "Stage"]
 
+__tracebackhide__ = True  # pytest shows the test's own line, not this module's
+
 Match = Literal["body", "order"]
 
 

@@ -159,6 +159,7 @@ class TellingConnector(aiohttp.BaseConnector):
         if told is not None:
             told.reused = False
             self._note_wait(told)
+            told.timer.mark("connecting")
             told.timer.enter("connect")
         # A task of its own: closing the connector can end it, and who waits for it is not cancelled.
         making = self._loop.create_task(super()._create_connection(req, traces, timeout))

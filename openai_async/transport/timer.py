@@ -14,7 +14,7 @@ from math import inf
 from types import TracebackType
 from typing import Self
 
-from openai_async.errors import APITimeoutError, StreamStateError, TimeoutPhase
+from openai_async.errors import APITimeoutError, OpenAIError, StreamStateError, TimeoutPhase
 from openai_async.types.options import Timeout
 
 __all__ = ["Timer"]
@@ -26,6 +26,16 @@ _HINTS: dict[TimeoutPhase, str] = {
     "idle": "no further token arrived within {:g} s",
     "total": "the call took longer than {:g} s in all",
 }
+
+
+def _running_loop() -> asyncio.AbstractEventLoop:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise OpenAIError(
+            "No asyncio event loop is running here. Call this from a coroutine that asyncio.run() runs; trio has another "
+            "kind of loop, which aiohttp can't use."
+        ) from None
 
 
 def _clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
@@ -42,6 +52,9 @@ class Timer:
     Args:
         timeout: The limits, in seconds.
 
+    Raises:
+        OpenAIError: No event loop of asyncio's is running here.
+
     Attributes:
         attempts: How many attempts began.
     """
@@ -52,7 +65,7 @@ class Timer:
     def __init__(self, timeout: Timeout) -> None:
         self.timeout: Timeout = timeout
         self.attempts: int = 0
-        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.loop: asyncio.AbstractEventLoop = _running_loop()
         self._clock = _clock_of(self.loop)
         self.phase: TimeoutPhase = "total"
         # When each thing happened, in seconds of the loop's clock: what `ChatStream.timing` shows.

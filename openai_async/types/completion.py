@@ -190,9 +190,10 @@ class ChatCompletionMessage(Model):
         """Return the message as one that `messages=` takes: what the request schema knows, and vendors' extras.
 
         Nulls, annotations and audio bytes are left out (audio is referred to by its id), also the helper keys
-        `parsed` and `parsed_arguments`, and values that did not fit their field. Extras stay: some vendors want
-        their reasoning back. So do content that came as a list of parts (Mistral), and a tool call's `type`, even
-        one that the schema does not know.
+        `parsed` and `parsed_arguments`, and values that did not fit their field. Beside calls, content is there
+        even where it is null: some servers refuse a message without it. Extras stay: some vendors want their
+        reasoning back. So do content that came as a list of parts (Mistral), and a tool call's `type`, even one
+        that the schema does not know.
 
         Returns:
             A new dict, valid by the published schema unless the server used such a type of its own. A message that
@@ -213,6 +214,9 @@ class ChatCompletionMessage(Model):
         out.update((name, value) for name, value in said.items() if value is not None)
         if len(out) == 1:
             out["content"] = ""
+        elif "tool_calls" in out or "function_call" in out:
+            # The schema lets it be absent, but DeepSeek and llama-cpp-python look for it. OpenAI's client sends it, too.
+            out.setdefault("content", None)
         return cast("ChatCompletionMessageParam", out | self._sendable_extra())
 
     def _sendable_extra(self) -> dict[str, Any]:

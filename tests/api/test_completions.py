@@ -166,7 +166,7 @@ async def test_enum_members() -> None:
 
 
 async def test_answers_go_back_as_messages() -> None:
-    """The message of an answer, plain or streamed, can be put back among the messages, without nulls and extras."""
+    """The message of an answer, plain or streamed, can be put back among the messages, with no null but content's."""
     call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     message = {"role": "assistant", "content": None, "refusal": None, "tool_calls": [call]}
     plain_completions, _ = api(
@@ -182,7 +182,7 @@ async def test_answers_go_back_as_messages() -> None:
     result = {"role": "tool", "tool_call_id": "c1", "content": "42"}
     for answered in (first, second, first.to_param()):
         sent = await body(messages=[*MESSAGES, answered, result])
-        assert sent["messages"] == [*MESSAGES, {"role": "assistant", "tool_calls": [call]}, result]
+        assert sent["messages"] == [*MESSAGES, {"role": "assistant", "content": None, "tool_calls": [call]}, result]
 
 
 # Mistakes.

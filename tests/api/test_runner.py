@@ -147,7 +147,7 @@ async def test_a_call_is_answered() -> None:
     assert first["tools"] == second["tools"] == [dict(function_tool(add))]
     assert second["messages"] == [
         *MESSAGES,
-        {"role": "assistant", "tool_calls": [call("add", {"a": 2, "b": 3})]},
+        {"role": "assistant", "content": None, "tool_calls": [call("add", {"a": 2, "b": 3})]},
         {"role": "tool", "tool_call_id": "call_1", "content": "5"},
     ]
     assert run.messages == [*second["messages"], {"role": "assistant", "content": "5"}]
@@ -969,6 +969,70 @@ def test_eager_tasks() -> None:
         return await told(get, call(), call("nope", id="call_2"))
 
     assert asyncio.run(main())[0] == "got"
+
+
+@pytest.mark.parametrize(
+    ("ending", "leave"),
+    [
+        ("waits", "drop"),
+        ("waits", "late"),
+        ("waits", "shutdown"),
+        ("fails", "drop"),
+        ("fails", "late"),
+        ("fails when cancelled", "drop"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_run_that_is_dropped(ending: str, leave: str, *, stream: bool) -> None:
+    """A run that is dropped while its tool runs cancels it, and asyncio has nothing to complain of.
+
+    Neither has it where the tool has failed by then, nor where the loop's end comes first.
+    """
+    complaints: list[Any] = []
+    ended: list[str] = []
+    kept: list[Any] = []
+
+    async def tool() -> None:
+        try:
+            if ending == "fails":
+                await asyncio.sleep(1)
+                raise KeyError("no")
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if ending != "waits":
+                raise KeyError("no") from None
+            raise
+        finally:
+            ended.append("tool")
+
+    async def read() -> None:
+        first = streamed_call("tool", "{}") if stream else calling(call("tool"))
+        runner = Scene(first, saying()).run(tool, stream=stream)
+        async for each in runner:
+            if each.type == "run.tool.started":
+                break
+        await asyncio.sleep(2 if leave == "late" else 0)
+        if leave == "shutdown":
+            kept.append(runner)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: complaints.append(context))
+        await read()  # and the run goes with its last reference, not when the collector comes by
+        if leave != "shutdown":
+            await asyncio.sleep(0.1)
+            assert ended == ["tool"]
+
+    gc.collect()
+    gc.disable()
+    try:
+        clock.run(main())
+    finally:
+        gc.enable()
+        kept.clear()
+        gc.collect()
+    assert complaints == []
+    assert ended == ["tool"]
 
 
 @anyio_test

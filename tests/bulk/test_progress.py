@@ -36,6 +36,7 @@ MIDDLE = BulkStats(
         (BulkStats(done=5, retries=2, seconds=10.0), "5 done, 0.5/s, 2 retries"),
         (BulkStats(total=3, resumed=3, seconds=0.1), "3 of 3 done, 3 of them before"),
         (BulkStats(total=3, done=3, seconds=2.0), "3 of 3 done, 1.5/s; 2.0 s"),
+        (BulkStats(total=1_000_000, done=1000, seconds=100.0), "1,000 of 1,000,000 done, 10/s; 1 day, 3:45:00 left"),
         (BulkStats(), "0 done"),
     ],
 )
@@ -64,7 +65,8 @@ def test_the_bar_tells_the_same():
     shown.end(MIDDLE)
 
     assert "1200/5000" in file.getvalue()
-    assert "3 failed, 20/s, 2,000 tokens/s, 4 x 429, 1 retry" in file.getvalue()
+    assert "3 failed, 20/s, 2,000 tokens/s, 4 x 429, 1 retry, 60 s gone, 193 s left" in file.getvalue()
+    assert "0/5000 0 s gone" in file.getvalue(), "before the first answer nothing is said of the time that is left"
     assert file.getvalue().rstrip("\x1b[?25h \n").count("\n") < 3
 
 

@@ -39,6 +39,17 @@ def test_it_can_be_tried_offline(call):
     assert max(map(len, lines)) <= 80
 
 
+def test_a_narrow_terminal(call):
+    """On 40 columns the table has two figures of five, names and numbers whole."""
+    done = call("bench", "--embedded", "--requests", "3", "--max-tokens", "8", COLUMNS="40")
+
+    lines = done.stdout.decode().splitlines()
+    assert re.match(r" +p50 +p99$", lines[3])
+    for place, name in enumerate(("first token", "between tokens", "whole answer", "tokens/s, each answer"), 4):
+        assert re.match(rf"{name} +([\d.,]+( [µm]?s)? *){{2}}$", lines[place])
+    assert max(map(len, lines[3:])) <= 40
+
+
 def test_all_figures_as_json(call, tmp_path):
     """`--json FILE` writes all figures, and the table is printed as ever; a dash prints them in its place."""
     path = tmp_path / "figures.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 
 import pytest
 from support.rawserver import RawServer, answer, free_port, in_thread
@@ -161,6 +162,7 @@ def test_a_line_that_is_wrong_is_named(call, tmp_path, lines, said):
         ("t.csv", b"a,b\n1,2\n3\n", ["--column", "b"], "line 3: there is nothing in the column 'b'."),
         ("t.csv", b'a\n"x\n', [], "line 2: this is no CSV: "),
         ("t.csv", b"a\n\xe4\n", [], "this is no UTF-8."),
+        ("p.prompts", b"Hello\n", [], "prompts are read from a file whose name ends in .txt, a table from .csv."),
         ("r.jsonl", b"{}\n", ["-s", "Be brief."], "--system goes with prompts"),
         ("p.txt", b"x\n", ["--base-url", "http://x"], "exclude each other"),
     ],
@@ -172,6 +174,18 @@ def test_other_mistakes_are_named(call, tmp_path, name, data, words, said):
 
     assert done.returncode == 2
     assert said in done.stderr.decode()
+
+
+@pytest.mark.parametrize("pipe", ["REQUESTS", "RESULTS"])
+def test_a_pipe_is_no_file(call, tmp_path, pipe):
+    """What can't be read twice is refused: the requests of a pipe would be gone when they are to be sent."""
+    requests, fifo = write(tmp_path / "a.jsonl", batch("a")), tmp_path / "pipe"
+    os.mkfifo(fifo)
+
+    done = call("bulk", "--embedded", *([fifo, tmp_path / "r"] if pipe == "REQUESTS" else [requests, fifo]))
+
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert f"{pipe} must be a file" in done.stderr.decode()
 
 
 def test_a_file_of_something_else_is_left_alone(call, tmp_path):

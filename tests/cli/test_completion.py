@@ -1,111 +1,107 @@
-"""`openai-async completion`: the script, and what a real shell makes of it."""
+"""`openai-async completion`: the script, and what real shells make of it."""
 
 from __future__ import annotations
 
 import os
-import pty
-import re
-import select
 import shutil
 import subprocess
 import sys
-import time
 
 import pytest
+from support.shells import SHELLS, Shell
 
-from .conftest import PATIENCE, environment
+from .conftest import environment
+
+# How each shell is told to read the script.
+_READ = {
+    "bash": 'eval "$(openai-async completion bash)"',
+    "zsh": 'eval "$(openai-async completion zsh)"',
+    "fish": "openai-async completion fish | source",
+}
 
 
-@pytest.fixture
-def place(tmp_path):
-    """A folder for PATH, with the program in it under its own name."""
-    program = tmp_path / "openai-async"
+def started_in(folder, name):
+    """A shell in a folder with files; the program is on its PATH under its own name."""
+    (folder / "bin").mkdir()
+    program = folder / "bin" / "openai-async"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m openai_async "$@"\n')
     program.chmod(0o755)
-    return tmp_path
+    (folder / "sub").mkdir()
+    for file in ("questions.txt", "two words.jsonl", "model.gguf", "sub/deep.jsonl"):
+        (folder / file).touch()
+    return Shell(name, folder, environment(PATH=f"{program.parent}:{os.environ['PATH']}"))
 
 
-class Shell:
-    """An interactive bash on a terminal of its own, with the program on its PATH."""
-
-    def __init__(self, place):
-        self.text = ""
-        self._master, slave = pty.openpty()
-        changes = {"PATH": f"{place}:{os.environ['PATH']}", "PS1": "$ ", "HISTFILE": "/dev/null", "TERM": "dumb"}
-        self.process = subprocess.Popen(
-            ["bash", "--norc", "--noprofile", "-i"],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env=environment(**changes),
-            cwd=place,
-            start_new_session=True,
-        )
-        os.close(slave)
-
-    def type(self, text):
-        """Press keys."""
-        os.write(self._master, text.encode())
-
-    def expect(self, pattern):
-        """Read until the text matches, and forget it up to there."""
-        deadline = time.monotonic() + PATIENCE
-        while (found := re.search(pattern, self.text)) is None:
-            ready = select.select([self._master], [], [], max(deadline - time.monotonic(), 0))[0]
-            assert ready, f"{pattern!r} never came; what came is {self.text!r}"
-            self.text += os.read(self._master, 65536).decode(errors="replace")
-        self.text = self.text[found.end() :]
-
-    def close(self):
-        """End it."""
-        self.process.kill()
-        self.process.wait()
-        os.close(self._master)
-
-
-@pytest.fixture
-def bash(place):
-    """Start a bash that has read the script."""
-    if shutil.which("bash") is None:
-        pytest.skip("there is no bash")
-    shell = Shell(place)
+@pytest.fixture(scope="module", params=SHELLS)
+def shell(request, tmp_path_factory):
+    """A shell that has read the script."""
+    started = started_in(tmp_path_factory.mktemp(request.param), request.param)
     try:
-        shell.expect(r"\$ ")
-        shell.type('eval "$(openai-async completion bash)"; echo re""ady\n')
-        shell.expect(r"\nready")
-        shell.expect(r"\$ ")
-        yield shell
+        assert "rror" not in started.run(_READ[request.param])
+        yield started
     finally:
-        shell.close()
+        started.close()
 
 
 @pytest.mark.parametrize(("typed", "completed"), [
+    # Commands, options, choices.
     ("openai-async doc", "openai-async doctor "),
     ("openai-async completions del", "openai-async completions delete "),
     ("openai-async bench --conc", "openai-async bench --concurrency "),
     ("openai-async completion zs", "openai-async completion zsh "),
+    ("openai-async completions list --order d", "openai-async completions list --order desc "),
+    ("openai-async completions list --order=d", "openai-async completions list --order=desc "),
+    # Files.
     ("openai-async bench --prompts que", "openai-async bench --prompts questions.txt "),
+    ("openai-async bench --prompts=que", "openai-async bench --prompts=questions.txt "),
+    ("openai-async bulk que", "openai-async bulk questions.txt "),
+    ("openai-async bulk ~/que", "openai-async bulk ~/questions.txt "),
+    ("openai-async bulk sub/", "openai-async bulk sub/deep.jsonl "),
+    ("openai-async bulk two", "openai-async bulk two\\ words.jsonl "),
+    ('openai-async bulk "two', 'openai-async bulk "two words.jsonl" '),
+    ("openai-async serve --local mod", "openai-async serve --local model.gguf "),
+    ("openai-async chat -p tools=@que", "openai-async chat -p tools=@questions.txt "),
+    # What stands around the command.
+    ("A=1 openai-async bulk questions.txt --lim", "A=1 openai-async bulk questions.txt --limit "),
+    ("echo a | openai-async bench --base-url http://a:1/v1 --conc",
+     "echo a | openai-async bench --base-url http://a:1/v1 --concurrency "),
+    ('openai-async chat "what; openai-async is" --embe', 'openai-async chat "what; openai-async is" --embedded '),
+    # Nothing to complete: a prompt is no file.
+    ("openai-async chat que", "openai-async chat que"),
+    ("openai-async completions get que", "openai-async completions get que"),
 ])  # fmt: skip
-def test_bash_completes(bash, place, typed, completed):
-    """A Tab in a real bash completes commands, options, choices, and names of files."""
-    (place / "questions.txt").touch()
-
-    bash.type(f"{typed}\t")
-
-    bash.expect(re.escape(completed))
+def test_a_tab(shell, typed, completed):
+    """A Tab in a real shell completes commands, options, their values, and names of files."""
+    assert shell.complete(typed)[0] == completed
 
 
-def test_bash_shows_what_there_is(bash):
-    """Two Tabs show all commands."""
-    bash.type("openai-async \t\t")
+def test_a_tab_shows_what_there_is(shell):
+    """A Tab where much may stand shows all of it, with the whole of its help where the shell shows help."""
+    line, shown = shell.complete("openai-async ")
 
-    bash.expect(r"(?s)(?=.*chat)(?=.*serve)(?=.*completions)(?=.*bench)(?=.*doctor)(?=.*completion )")
+    assert line == "openai-async "
+    assert all(name in shown for name in ("chat", "bulk", "serve", "relay", "completions", "bench", "doctor"))
+    if shell.name != "bash":
+        assert "Ask a model, and print its answer as it is written." in shown
+
+
+def test_a_file_of_zsh(tmp_path):
+    """The script as a file of zsh's $fpath completes at every Tab, the second as the first."""
+    zsh = started_in(tmp_path, "zsh")
+    try:
+        zsh.run("mkdir fpath; openai-async completion zsh > fpath/_openai-async")
+        zsh.run("fpath=($PWD/fpath $fpath); compinit -u -D")
+        completed = [zsh.complete("openai-async doc")[0] for _ in range(3)]
+    finally:
+        zsh.close()
+
+    assert completed == ["openai-async doctor "] * 3
 
 
 @pytest.mark.parametrize(("shell", "has"), [
     ("bash", "complete -o nosort -F _openai_async_completion openai-async"),
     ("zsh", "#compdef openai-async"),
-    ("fish", "complete --no-files --command openai-async"),
+    ("fish", "complete --command openai-async --no-files"),
 ])  # fmt: skip
 def test_scripts(call, shell, has):
     """The script of each shell goes to stdout, and calls the program as the program wants to be called."""
@@ -113,10 +109,10 @@ def test_scripts(call, shell, has):
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert has in done.stdout.decode()
-    assert f"_OPENAI_ASYNC_COMPLETE={shell}_complete" in done.stdout.decode()
+    assert "_OPENAI_ASYNC_COMPLETE=1 _OPENAI_ASYNC_LINE=" in done.stdout.decode()
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("shell", SHELLS)
 def test_shells_can_read_them(call, shell, tmp_path):
     """Each script is one that its shell can parse, where that is installed."""
     if shutil.which(shell) is None:
@@ -128,7 +124,7 @@ def test_shells_can_read_them(call, shell, tmp_path):
 
 
 def test_other_shells(call):
-    """A shell that click can't complete in is a mistake, and those that it can are named."""
+    """Another shell is a mistake, and those that there are are named."""
     done = call("completion", "tcsh")
 
     assert (done.returncode, done.stdout) == (2, b"")

@@ -48,6 +48,16 @@ def test_people_get_lines(call):
     assert lines[-1] == "Nothing failed."
 
 
+def test_a_narrow_terminal(call):
+    """On 40 columns nothing is cut off: what is too long goes on in the next line."""
+    lines = call("doctor", "--embedded", COLUMNS="40").stdout.decode().splitlines()
+
+    begun = next(place for place, line in enumerate(lines) if line.startswith("ok    address"))
+    address = "".join(line[18:].strip() for line in lines[begun : begun + 3])
+    assert re.match(r"http://127\.0\.0\.1:\d+/v1\(--embedded\)", address)
+    assert max(map(len, lines)) <= 40
+
+
 def test_a_terminal_gets_the_same(terminal):
     """On a terminal the rows come one by one, with a spinner that is gone in the end."""
     program = terminal("doctor", "--embedded")

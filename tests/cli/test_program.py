@@ -32,21 +32,21 @@ def test_help_teaches(call, words):
     assert max(map(len, lines)) <= 80
 
 
+@pytest.mark.parametrize(("columns", "widest"), [("20", 40), ("40", 40), ("60", 60), ("200", 80)])
+@pytest.mark.parametrize("command", ["chat", "bulk", "relay", "completions"])
+def test_help_fits_the_terminal(call, command, columns, widest):
+    """Help is as wide as the terminal, from 40 columns to 80; only examples, which are copied, are longer."""
+    lines = call(command, "--help", COLUMNS=columns).stdout.decode().partition("Examples:")[0].splitlines()
+
+    assert max(map(len, lines)) <= widest
+
+
 def test_an_unknown_command_is_a_mistake(call):
     """A command that does not exist ends with code 2, as other mistakes do."""
     done = call("chatt")
 
     assert (done.returncode, done.stdout) == (2, b"")
-    assert done.stderr.decode().startswith("openai-async: error: No such command 'chatt'.")
-
-
-def test_shells_can_complete(call):
-    """The script that click makes for a shell's completion is printed on demand, and completes commands."""
-    script = call(_OPENAI_ASYNC_COMPLETE="zsh_source")
-    words = call(_OPENAI_ASYNC_COMPLETE="bash_complete", COMP_WORDS="openai-async s", COMP_CWORD="1")
-
-    assert b"#compdef openai-async" in script.stdout
-    assert words.stdout == b"plain,serve\n"
+    assert done.stderr.decode().startswith("openai-async: error: No such command 'chatt'. Did you mean 'chat'?")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -220,6 +221,51 @@ async def test_two_programs_on_one_redis(relaying: Any, tmp_path: Any) -> None:
     assert codes == [0, 0]
 
 
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis with a password."""
+    if not installed():
+        pytest.skip("redis-server is not installed")
+    with RedisServer(tmp_path / "redis", password="hidden") as server:
+        yield server
+
+
+@pytest.mark.anyio
+async def test_a_password_is_given_by_the_environment(relaying: Any, locked: RedisServer) -> None:
+    """It is in no command line, and in nothing that the program says."""
+    async with RawServer(sse(hello())) as server:
+        program, url = relaying(server.url, OPENAI_ASYNC_REDIS_URL=locked.url)
+        async with caller(url) as client:
+            first = await client.post("/chat/completions", content=BODY)
+        program.interrupt()
+        code, out, err = await ended(program)
+
+    assert first.content.endswith(ENDING)
+    assert locked.run("EXISTS", f"oa:s:{{{first.headers['x-stream-id']}}}") == 1
+    assert code == 0
+    assert "hidden" not in out + err + str(program.process.args)
+
+
+@pytest.mark.parametrize("words", [[], ["--debug"]])
+@pytest.mark.parametrize(
+    ("way", "change"), [("OPENAI_ASYNC_REDIS_URL", "wr0ng"), ("--redis", "wr0ng"), ("--redis", "")]
+)
+def test_a_wrong_password_is_told_and_not_quoted(
+    call: Any, locked: RedisServer, way: str, change: str, words: list[str]
+) -> None:
+    """By the option or the variable that it came from, in one line."""
+    url = locked.url.replace(":hidden@", f":{change}@")
+    given: Any = {"OPENAI_ASYNC_REDIS_URL": url} if way != "--redis" else {"OPENAI_ASYNC_REDIS_URL": "redis://nowhere"}
+    option = ["--redis", url] if way == "--redis" else []
+    done = call("relay", "--upstream", "http://a/v1", "--port", 0, *option, *words, **given)
+    said = done.stderr.decode()
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert f"error: {way}: Redis at 127.0.0.1:{locked.port} refused the user or the password.\n" in said
+    assert words or said.count("\n") == 1
+    assert "wr0ng" not in said
+
+
 @pytest.mark.anyio
 @pytest.mark.sockets
 async def test_a_websocket_outlives_the_limit_for_heads() -> None:
@@ -279,9 +325,11 @@ async def test_a_handshake_that_is_none_is_refused() -> None:
 
 def test_help_teaches(call: Any) -> None:
     """Help goes to stdout, fits 80 columns, and has examples that can be copied, and every route."""
-    done = call("relay", "--help")
+    done = call("relay", "--help", OPENAI_ASYNC_REDIS_URL="redis://:hidden@localhost/0")
 
     assert (done.returncode, done.stderr) == (0, b"")
+    assert b"OPENAI_ASYNC_REDIS_URL" in done.stdout
+    assert b"hidden" not in done.stdout
     lines = done.stdout.decode().splitlines()
     assert sum(line.startswith("    openai-async relay --upstream ") for line in lines) == 3
     assert sum("/v1/" in line and line.split()[0] in {"POST", "GET", "DELETE"} for line in lines) == 5
@@ -307,6 +355,7 @@ def test_a_taken_port_is_said(call: Any, taken: int) -> None:
     ([], 2, "Missing option '--upstream'"),
     (["--upstream", "nowhere"], 2, "--upstream: upstream must be an http:// or https:// address"),
     (["--upstream", "http://a/v1", "--redis", "http://b"], 2, "--redis: "),
+    (["--upstream", "http://a/v1", "--redis", "redis://b/0?c=1"], 2, "--redis: "),
     (["--upstream", "http://a/v1", "--host", "999.0.0.1"], 1, "Can't listen"),
     (["--upstream", "http://a/v1", "--max-streams", "0"], 2, "--max-streams"),
     (["--upstream", "http://a/v1", "--retention", "-1"], 2, "--retention"),

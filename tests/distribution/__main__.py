@@ -1,8 +1,8 @@
 """`.ci/package`: builds what users install, and installs it as they do.
 
 Without options: wheel and sdist, their contents, and on each Python named (else the one that runs this) the bare install
-and the extra `server`. With `--all`: on every supported Python of this machine, each extra alone, and the tests of the
-sdist. It needs the package registry.
+and the extra `server`. With `--all`: on every supported Python of this machine, each extra alone but the large ones, and
+the tests of the sdist. With `--large`: the large extras alone, `local` and `ray`. It needs the package registry.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog=".ci/package", description=__doc__)
     parser.add_argument("pythons", nargs="*", metavar="PYTHON", help="interpreters to install for")
     parser.add_argument("--all", action="store_true", help="every Python found, every extra, the tests of the sdist")
-    parser.add_argument("--large", action="store_true", help="with --all: the extras local and ray, too")
+    parser.add_argument("--large", action="store_true", help="the extras local and ray, hundreds of megabytes")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="openai-async-") as folder:
         try:
@@ -52,11 +52,16 @@ def _check(arguments: argparse.Namespace, folder: Path) -> None:
     for name, python in pythons.items():
         _bare(Environment(python, folder / f"bare-{name}", pip=tools), archives.wheel, name)
         _extra("server", Environment(python, folder / f"server-{name}", pip=tools), archives.wheel, name)
-        if arguments.all:
-            for extra in sorted(GIVES.keys() - {"server"} - (frozenset() if arguments.large else LARGE)):
-                _extra(extra, Environment(python, folder / f"{extra}-{name}", pip=tools), archives.wheel, name)
+        for extra in sorted(_extras(arguments)):
+            _extra(extra, Environment(python, folder / f"{extra}-{name}", pip=tools), archives.wheel, name)
     if arguments.all:
         _tests(Environment(sys.executable, folder / "tests", pip=tools), archives, folder)
+
+
+def _extras(arguments: argparse.Namespace) -> frozenset[str]:
+    """Return which extras are asked for besides `server`."""
+    small = GIVES.keys() - {"server"} - LARGE if arguments.all else frozenset[str]()
+    return small | (LARGE if arguments.large else frozenset())
 
 
 def _pythons(arguments: argparse.Namespace) -> dict[str, str]:

@@ -6,10 +6,12 @@ import re
 import subprocess
 import sys
 import tomllib
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
+from distribution.__main__ import _extras
 from distribution.extras import GIVES, WITHOUT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,3 +33,16 @@ def test_every_extra_is_checked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
     assert set(project["optional-dependencies"]) - {"dev"} == set(GIVES)
+
+
+@pytest.mark.parametrize(("options", "extras"), [
+    ((), set()),
+    (("large",), {"local", "ray"}),
+    (("all",), GIVES.keys() - {"server", "local", "ray"}),
+    (("all", "large"), GIVES.keys() - {"server"}),
+])  # fmt: skip
+def test_extras_that_are_asked_for(options: tuple[str, ...], extras: set[str]) -> None:
+    """Each option brings extras of its own, beside `server`, which is always installed."""
+    asked = Namespace(all="all" in options, large="large" in options)
+
+    assert _extras(asked) == extras

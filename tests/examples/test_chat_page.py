@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,27 @@ def _free_port() -> int:
         return int(free.getsockname()[1])
 
 
+# Runs a program that is killed as it is about to save an answer: all of that is written and read by then.
+_KILLED = """
+import os, runpy, signal, sys
+from redis.asyncio import Redis
+keep = Redis.set
+def set(self, key, *args, **options):
+    if key.startswith("answer:"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return keep(self, key, *args, **options)
+Redis.set = set
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 @contextmanager
-def _running(port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The example in a process of its own, offline."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
-    with subprocess.Popen([sys.executable, str(_APP), "--port", str(port), *options], env=environment) as process:
+def _running(port: int, *options: str, killed: bool = False, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The example in a process of its own, offline; one that is `killed` does not outlive its first answer's end."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    words = [*(("-c", _KILLED) if killed else ()), str(_APP), "--port", str(port), *options]
+    with subprocess.Popen([sys.executable, *words], env={**kept, **environment}) as process:
         try:
             yield process
         finally:
@@ -130,6 +146,8 @@ async def test_a_stop_ends_the_answer_for_every_reader_and_what_came_is_kept(sit
                 assert second.status == 409
             async with session.delete(stream) as answer:
                 assert await answer.json() == {"stopped": True}
+            async with session.delete(f"{site}/streams/unknown") as answer:
+                assert (answer.status, await answer.json()) == (404, {"detail": "There is no such stream."})
             one, two = await asyncio.gather(_events(session, stream), _events(session, stream))
             while True:
                 async with session.get(f"{site}/chats/stop") as answer:
@@ -183,6 +201,45 @@ async def test_a_restart_loses_nothing_where_redis_keeps_it(redis: RedisServer) 
         assert messages[-1]["content"] == _text(whole)
 
 
+async def test_an_answer_whose_process_was_killed_before_it_was_saved_is_kept(redis: RedisServer) -> None:
+    """Readers had all of it: whoever asks next finds it in the conversation, whole, and can go on."""
+    port = _free_port()
+    site = f"http://127.0.0.1:{port}"
+    async with aiohttp.ClientSession() as session:
+        with _running(port, "--redis", redis.url, killed=True) as old, anyio.fail_after(55):
+            stream = f"{site}/streams/{await _ask(session, site, 'killed')}"
+            whole = await _events(session, stream)
+            assert await asyncio.to_thread(old.wait, 20) == -signal.SIGKILL
+            with _running(port, OPENAI_ASYNC_REDIS_URL=redis.url):
+                messages = await _chat(session, f"{site}/chats/killed")
+                assert await _ask(session, site, "killed") == "killed.2"
+                async with session.delete(f"{site}/streams/killed.2") as answer:
+                    assert await answer.json() == {"stopped": True}
+        assert whole[-1] == ("end", "done")
+        assert messages[-1]["content"] == _text(whole)
+        assert [message["role"] for message in messages] == ["user", "assistant"]
+
+
+async def test_an_answer_whose_process_was_killed_is_kept_as_far_as_it_came(redis: RedisServer) -> None:
+    """Once nobody can be writing it any longer, and the conversation goes on."""
+    port = _free_port()
+    site = f"http://127.0.0.1:{port}"
+    async with aiohttp.ClientSession() as session:
+        with _running(port, "--redis", redis.url) as old, anyio.fail_after(55):
+            stream = f"{site}/streams/{await _ask(session, site, 'half')}"
+            first = await _events(session, stream, most=5)
+            old.kill()
+            with _running(port, "--redis", redis.url):
+                messages = await _chat(session, f"{site}/chats/half")
+                kept = await _events(session, stream)
+                assert await _ask(session, site, "half") == "half.2"
+                async with session.delete(f"{site}/streams/half.2") as answer:
+                    assert await answer.json() == {"stopped": True}
+        assert kept[-1] == ("end", "lost")
+        assert messages[-1]["content"] == _text(kept)
+        assert _text(kept).startswith(_text(first[:4]))  # the last one may not have got as far as Redis
+
+
 async def _again(session: aiohttp.ClientSession, address: str) -> list[tuple[str, Any]]:
     """As `_events`, of a server that may not be there yet: then nothing; one that says farewell is none either."""
     try:
@@ -195,10 +252,11 @@ async def _again(session: aiohttp.ClientSession, address: str) -> list[tuple[str
 async def _chat(session: aiohttp.ClientSession, address: str) -> list[dict[str, Any]]:
     """The conversation, once its last answer is whole."""
     while True:
-        async with session.get(address) as answer:
-            messages: list[dict[str, Any]] = await answer.json()
-        if not messages[-1]["live"] and messages[-1]["content"]:
-            return messages
+        with suppress(aiohttp.ClientConnectionError):  # it may not be up yet
+            async with session.get(address) as answer:
+                messages: list[dict[str, Any]] = await answer.json()
+            if not messages[-1]["live"] and messages[-1]["content"]:
+                return messages
         await asyncio.sleep(0.05)
 
 
@@ -319,4 +377,4 @@ async def _frames(session: aiohttp.ClientSession, address: str) -> list[dict[str
 
 def _text(frames: list[tuple[str, Any]]) -> str:
     chunks = [chunk for mark, chunk in frames if mark != "end"]
-    return "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks if c["choices"])
+    return "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks if c.get("choices"))

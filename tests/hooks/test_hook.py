@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from openai_async import AsyncOpenAI
-from openai_async.hooks import FirstToken, Hooks, Record
+from openai_async.hooks import FirstToken, Hooks, Record, RequestStarted
 
 RECORD = FirstToken(call=1, seconds=0.5)
+STARTED = RequestStarted(
+    call=1, operation="get", method="GET", path="/", address="a", port=1, model=None, stream=False, parameters={}
+)
 
 
 class Counting:
@@ -42,6 +45,30 @@ class Awaited:
     async def __call__(self, record: Record) -> None: ...
 
 
+class WithHeaders:
+    """A hook that has headers, or fails to."""
+
+    def __init__(self, headers: Any) -> None:
+        self.headers = headers
+        self.asked: list[RequestStarted] = []
+
+    def __call__(self, record: Record) -> None: ...
+
+    def headers_for(self, started: RequestStarted) -> Any:
+        self.asked.append(started)
+        if isinstance(self.headers, BaseException):
+            raise self.headers
+        return self.headers
+
+
+class AwaitedHeaders(WithHeaders):
+    async def headers_for(self, started: RequestStarted) -> Any: ...
+
+
+class NoHeaders(WithHeaders):
+    headers_for: Any = 5
+
+
 @pytest.mark.parametrize(
     ("hooks", "complaint"),
     [
@@ -52,6 +79,8 @@ class Awaited:
         ([Counting], "not the class Counting; make one of it"),
         ([coroutine], "a plain function, which nobody awaits"),
         ([Awaited()], "a plain function, which nobody awaits"),
+        ([AwaitedHeaders({})], "headers_for of a hook must be a plain method"),
+        ([NoHeaders({})], "headers_for of a hook must be a plain method"),
     ],
 )
 def test_what_is_no_hook(hooks: Any, complaint: str) -> None:
@@ -97,3 +126,35 @@ def test_interruptions_go_through() -> None:
     with pytest.raises(KeyboardInterrupt):
         Hooks([interrupted, told.append]).tell(RECORD)
     assert told == [RECORD]
+
+
+def test_headers() -> None:
+    """Each hook that has headers is asked once; what is there already, of the request or of a hook before, stays."""
+    first, second, third, fourth = (
+        WithHeaders({"Traceparent": "1", "tracestate": "a"}),
+        WithHeaders({"traceparent": "2", "baggage": "b"}),
+        WithHeaders({"x-own": "3", "x-mine": "3"}),
+        WithHeaders({"x-more": "4"}),
+    )
+    hooks = Hooks([print, first, second, third, fourth])
+
+    found = hooks.headers_for(STARTED, {"x-own"}, lambda _name, value: value)
+    assert found == {"traceparent": "1", "tracestate": "a", "x-more": "4"}
+    assert first.asked == fourth.asked == [STARTED]
+    assert Hooks([print]).headers_for(STARTED, (), lambda _name, value: value) == {}
+
+
+@pytest.mark.parametrize("headers", [RuntimeError("no disk"), None, 5, [("a", "b")], {"a": "refused"}, {5: "b"}])
+def test_headers_that_fail(caplog: pytest.LogCaptureFixture, headers: Any) -> None:
+    """A hook whose headers can't be had or sent is logged once, and the others' are sent."""
+
+    def check(_name: str, value: str) -> str:
+        if value == "refused":
+            raise ValueError("it can't be sent")
+        return value
+
+    hooks = Hooks([WithHeaders(headers), WithHeaders({"b": "c"})])
+    for _ in range(2):
+        assert hooks.headers_for(STARTED, (), check) == {"b": "c"}
+    assert [line.levelno for line in caplog.records] == [logging.ERROR]
+    assert "WithHeaders failed at a RequestStarted" in caplog.text

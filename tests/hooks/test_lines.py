@@ -14,6 +14,7 @@ from openai_async import AsyncOpenAI
 from openai_async.hooks import (
     AttemptEnded,
     ConsoleHook,
+    ContentArrived,
     FirstToken,
     LoggingHook,
     Record,
@@ -53,6 +54,7 @@ USAGE = CompletionUsage(prompt_tokens=12, completion_tokens=34, total_tokens=46)
             "#7 attempt 2: status 200 after 1.000 s",
         ),
         (FirstToken(call=7, seconds=0.3125), "#7 first token after 0.312 s"),
+        (ContentArrived(call=7, seconds=0.5, chunks=3, model="m"), "#7 3 chunks after 0.500 s"),
         (
             RequestEnded(
                 call=7, outcome="done", seconds=1.5, attempts=1, finish_reasons=("stop", None), usage=USAGE, chunks=36

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from opentelemetry import trace
+from opentelemetry import baggage, context, trace
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
@@ -20,7 +20,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
-from support.rawserver import Handler, RawServer, answer, chunk, completion, hello, sse
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from support import clock
+from support.rawserver import Handler, RawServer, answer, chunk, completion, event, hello, sse
+from support.scripted import EVENT_STREAM, ScriptedResponse, ScriptedTransport
 
 from openai_async import AsyncOpenAI, errors
 from openai_async.hooks.conventions import SECONDS, TOKENS
@@ -68,7 +71,7 @@ class Backend:
     @property
     def spans(self) -> Any:
         """Those that have ended; none is left open, neither there nor in the hook."""
-        assert self.hook._open == {}
+        assert self.hook._open == self.hook._paces == {}
         return self._spans.get_finished_spans()
 
     @property
@@ -217,6 +220,45 @@ async def test_old_metrics() -> None:
     assert tokens["input"].explicit_bounds == TOKENS
 
 
+@pytest.mark.parametrize("old", [False, True])
+def test_time_per_chunk(*, old: bool) -> None:
+    """On demand each chunk after the first is measured, those of one read with 0; a hook that is there twice does once."""
+    backend = Backend(per_chunk=True, old_metrics=old)
+    role, hel, lo, end = map(event, hello())
+
+    async def main() -> None:
+        response = ScriptedResponse(role, 1.0, hel, 2.0, lo + lo, 4.0, lo, end, headers=EVENT_STREAM)
+        async with AsyncOpenAI(
+            api_key=KEY, transport=ScriptedTransport([response]), hooks=[backend.hook] * 2
+        ) as client:
+            stream = await client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+            await stream.final()
+
+    clock.run(main())
+
+    points = backend.points()
+    names = ["gen_ai.client.inference", *(["gen_ai.client.operation"] if old else [])]
+    for name in names:
+        (point,) = points.pop(f"{name}.time_per_output_chunk")
+        assert (point.count, point.sum) == (4, 6.0)
+        assert (point.min, point.max) == (0.0, 4.0)
+        assert point.explicit_bounds == SECONDS
+        assert point.attributes == points[f"{name}.time_to_first_chunk"][0].attributes
+        assert point.exemplars[0].span_id == backend.span.context.span_id
+    assert not [name for name in points if name.endswith("time_per_output_chunk")]
+
+
+async def test_time_per_chunk_is_not_measured() -> None:
+    """Unless it is asked for, and of plain calls never."""
+    silent, asked = Backend(), Backend(per_chunk=True)
+    await read(silent, sse(WITH_USAGE), stream=True)
+    await read(asked, answer(completion()))
+
+    assert (silent.hook.per_chunk, asked.hook.per_chunk) == (False, True)
+    for backend in (silent, asked):
+        assert not [name for name in backend.points() if name.endswith("time_per_output_chunk")]
+
+
 async def test_error() -> None:
     """A failure is the span's status and `error.type`, by the class of the error and without its words."""
     backend = Backend()
@@ -310,6 +352,102 @@ async def test_parents(caplog: pytest.LogCaptureFixture) -> None:
     assert [line for line in caplog.records if line.levelno >= logging.WARNING] == []
 
 
+async def sent(backend: Backend, *handlers: Handler, **options: Any) -> list[Any]:
+    """Send one request inside of a span, and return the headers of each attempt."""
+    async with RawServer(*handlers) as server, backend.client(server) as client:
+        with backend.tracer_provider.get_tracer("test").start_as_current_span("outer"):
+            await client.chat.completions.create(model="m", messages=MESSAGES, **options)
+    return [request.headers for request in server.requests]
+
+
+@pytest.mark.parametrize("given", [True, TraceContextTextMapPropagator()])
+async def test_propagation(given: Any) -> None:
+    """On demand all attempts of a request tell the server of its span; of nothing else, if the propagator is that."""
+    backend = Backend(propagate=given)
+    refused = answer({"error": {"message": "slow"}}, 503, {"retry_after_ms": "1"})
+    token = context.attach(baggage.set_baggage("who", "me"))
+    try:
+        attempts = await sent(backend, refused, answer(completion()))
+    finally:
+        context.detach(token)
+
+    inner, outer = backend.spans
+    span = inner.context
+    assert (inner.name, inner.parent.span_id) == ("chat m", outer.context.span_id)
+    told = f"00-{span.trace_id:032x}-{span.span_id:016x}-"
+    assert [headers["traceparent"][: len(told)] for headers in attempts] == [told, told]
+    assert [headers.get("baggage") for headers in attempts] == ["who=me" if given is True else None] * 2
+
+
+async def test_no_propagation() -> None:
+    """Unless it is asked for, no header tells of traces."""
+    backend = Backend()
+    (headers,) = await sent(backend, answer(completion()))
+
+    assert not headers.keys() & {"traceparent", "tracestate", "baggage"}
+
+
+async def test_propagation_of_the_callers_own() -> None:
+    """A caller's `traceparent` is sent as it is, and nothing beside it."""
+    backend = Backend(propagate=True)
+    token = context.attach(baggage.set_baggage("who", "me"))
+    try:
+        (headers,) = await sent(backend, answer(completion()), extra_headers={"Traceparent": "mine"})
+    finally:
+        context.detach(token)
+
+    assert headers["traceparent"] == "mine"
+    assert not headers.keys() & {"tracestate", "baggage"}
+
+
+async def test_propagation_without_a_backend() -> None:
+    """Where nothing is traced there is nothing to tell."""
+    async with (
+        RawServer(answer(completion())) as server,
+        AsyncOpenAI(api_key=KEY, base_url=server.url, hooks=[OpenTelemetryHook(propagate=True)]) as client,
+    ):
+        await client.chat.completions.create(model="m", messages=MESSAGES)
+
+    assert "traceparent" not in server.requests[0].headers
+
+
+def test_propagator_that_is_none() -> None:
+    """It is refused when the hook is made."""
+    nothing: Any = "tracecontext"
+    with pytest.raises(TypeError, match="propagate must be a boolean or a propagator, not a str"):
+        OpenTelemetryHook(propagate=nothing)
+
+
+async def look() -> str:
+    """Look."""
+    return "seen"
+
+
+@pytest.mark.parametrize("around", ["twice", "inside another"])
+async def test_hook_that_is_there_twice(around: str) -> None:
+    """Each request, retry and tool is recorded once."""
+    backend = Backend()
+    once = backend.hook
+
+    def another(record: Any) -> None:
+        once(record)
+
+    refused = answer({"error": {"message": "slow"}}, 503, {"retry_after_ms": "1"})
+    async with (
+        RawServer(refused, answer(calling("look")), answer(completion())) as server,
+        backend.client(server) as client,
+    ):
+        both = client.with_options(hooks=[once, once if around == "twice" else another])
+        await both.chat.completions.run_tools(model="m", messages=MESSAGES, tools=[look])
+        await client.chat.completions.create(model="m", messages=MESSAGES)
+
+    assert [span.name for span in backend.spans] == ["chat m", "execute_tool look", "chat m", "chat m"]
+    assert [len(span.events) for span in backend.spans] == [1, 0, 0, 0]
+    points = backend.points()
+    assert points["gen_ai.client.inference.duration"][0].count == 3
+    assert points["gen_ai.execute_tool.duration"][0].count == 1
+
+
 async def test_other_operations() -> None:
     """What is no inference has a span of its own kind, and no metrics of inferences."""
     backend = Backend()
@@ -355,11 +493,11 @@ async def test_content(
         assert msgspec.json.decode(span.attributes["gen_ai.input.messages"]) == asked
         assert msgspec.json.decode(span.attributes["gen_ai.output.messages"]) == said
     assert len(backend.events) == as_event
-    for event in backend.events:
-        assert event.event_name == "gen_ai.client.inference.operation.details"
-        assert event.attributes["gen_ai.operation.name"] == "chat"
-        assert event.attributes["gen_ai.input.messages"][0]["role"] == "user"
-        assert event.span_id == span.context.span_id
+    for one in backend.events:
+        assert one.event_name == "gen_ai.client.inference.operation.details"
+        assert one.attributes["gen_ai.operation.name"] == "chat"
+        assert one.attributes["gen_ai.input.messages"][0]["role"] == "user"
+        assert one.span_id == span.context.span_id
 
 
 async def test_content_that_can_not_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -391,6 +529,33 @@ async def test_provider() -> None:
     await read(backend, answer(completion()))
 
     assert backend.span.attributes["gen_ai.provider.name"] == "groq"
+
+
+def calling(*names: str) -> dict[str, Any]:
+    """A completion that calls tools."""
+    calls = [
+        {"id": f"call_{number}", "type": "function", "function": {"name": name, "arguments": "{}"}}
+        for number, name in enumerate(names)
+    ]
+    message = {"role": "assistant", "content": None, "tool_calls": calls}
+    return {**completion(), "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+
+
+async def test_names_that_the_model_made_up() -> None:
+    """Spans tell them; metrics, and the names of spans, have one for all of them."""
+    backend = Backend()
+    calls = calling("look", *[f"invented_{number}" for number in range(9)])
+    async with RawServer(answer(calls), answer(completion())) as server, backend.client(server) as client:
+        await client.chat.completions.run_tools(model="m", messages=MESSAGES, tools=[look])
+
+    tools = [span for span in backend.spans if span.name.startswith("execute_tool")]
+    assert sorted({span.name for span in tools}) == ["execute_tool", "execute_tool look"]
+    assert {span.attributes["gen_ai.tool.name"] for span in tools} == {
+        "look",
+        *[f"invented_{number}" for number in range(9)],
+    }
+    points = backend.points()["gen_ai.execute_tool.duration"]
+    assert {point.attributes["gen_ai.tool.name"]: point.count for point in points} == {"look": 1, "_OTHER": 9}
 
 
 @pytest.mark.parametrize("captures", [False, True])

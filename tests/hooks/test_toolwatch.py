@@ -70,6 +70,8 @@ async def test_call() -> None:
     (start,) = [record for record in told if isinstance(record, ToolStarted)]
     (end,) = [record for record in told if isinstance(record, ToolEnded)]
     assert (start.tool, start.tool_call_id, start.arguments) == ("good", "call_good", '{"city": "private"}')
+    assert start.offered
+    assert end.offered
     assert (end.outcome, end.tool_call_id, end.result) == ("done", "call_good", "private private")
     assert 0 <= end.seconds < 60
     assert "private" not in repr((start, end))
@@ -102,6 +104,15 @@ async def test_time_limit() -> None:
 async def test_what_the_model_did_wrong(call: Any, end: Any) -> None:
     """A call that can't be made has failed with its reason."""
     assert ends(await run(call, completion())) == [end]
+
+
+async def test_name_that_the_model_made_up() -> None:
+    """Start and end tell that the run has no such tool."""
+    told = await run(calling("unknown"), completion())
+
+    assert [(record.tool, record.offered) for record in told if isinstance(record, ToolStarted | ToolEnded)] == [
+        ("unknown", False)
+    ] * 2
 
 
 async def test_call_that_is_not_made() -> None:

@@ -643,6 +643,26 @@ async def test_unread_body_that_breaks() -> None:
     assert (told.end.outcome, told.end.error) == ("error", "APIConnectionError")
 
 
+@pytest.mark.parametrize("way", ["bytes", "lines", "stream"])
+async def test_unread_body_that_is_too_long(way: str) -> None:
+    """A body, or a line of one, of more than 64 MiB is the request's error, which knows its response."""
+    told = Told()
+
+    async def long(peer: Any) -> None:
+        await peer.head(content_type="application/json", x_request_id="req_1")
+        for _ in range(65):
+            await peer.send(b" " * 2**20)
+
+    async with RawServer(long) as server, client_of(server, told) as client:
+        call: Any = client.chat.completions.create(model="m", messages=MESSAGES, stream=way == "stream")
+        async with call.streamed() as response:
+            with pytest.raises(errors.APIResponseValidationError, match="longer than") as caught:
+                await (anext(response.iter_lines()) if way == "lines" else response.read())
+
+    assert caught.value.request_id == "req_1"
+    assert (told.end.outcome, told.end.error) == ("error", "APIResponseValidationError")
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_unread_body_that_is_left_while_another_error_is_handled(*, stream: bool) -> None:
     """A fallback that is left has been left: the error for which it was asked is another request's."""
@@ -749,6 +769,82 @@ async def test_hook_that_ends_the_program(kind: type[Any]) -> None:
 
     ended = ("done", None) if kind is RequestEnded else ("error", "Interruption")
     assert [(told.end.outcome, told.end.error) for told in (before, after)] == [ended, ended]
+
+
+class Marking(Told):
+    """A hook that has a header, the same for all attempts of a request."""
+
+    def headers_for(self, started: RequestStarted) -> dict[str, str]:
+        """Mark the request by its number."""
+        return {"X-Mark": str(started.call)}
+
+
+@pytest.mark.parametrize("keys", ["fixed", "renewed"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_headers_of_a_hook(keys: str, *, stream: bool) -> None:
+    """Every attempt of a request carries them, another request others; the key is what it was."""
+    told = Marking()
+    refused = answer({"error": {"message": "slow"}}, 503, {"retry_after_ms": "1"})
+    good = sse(hello()) if stream else answer(completion())
+
+    async def renewed() -> str:
+        return KEY
+
+    async with (
+        RawServer(refused, good) as server,
+        AsyncOpenAI(api_key=KEY if keys == "fixed" else renewed, base_url=server.url, hooks=[told]) as client,
+    ):
+        for _ in range(2):
+            answered: Any = await client.chat.completions.create(model="m", messages=MESSAGES, stream=stream)
+            if stream:
+                await answered.final()
+
+    first, second = told.of(RequestStarted)
+    marks = [request.headers["x-mark"] for request in server.requests]
+    assert marks == [str(first.call), str(first.call), str(second.call)]
+    assert {request.headers["authorization"] for request in server.requests} == {f"Bearer {KEY}"}
+
+
+@pytest.mark.parametrize("given", ["call", "client"])
+async def test_headers_that_the_request_has(given: str) -> None:
+    """Those of the call and of the client go before a hook's."""
+    told, mark = Marking(), {"X-MARK": "mine"}
+    async with RawServer(answer(completion())) as server:
+        settings: Any = {"default_headers": mark} if given == "client" else {}
+        options: Any = {"extra_headers": mark} if given == "call" else {}
+        async with client_of(server, told, **settings) as client:
+            await client.chat.completions.create(model="m", messages=MESSAGES, **options)
+
+    assert server.requests[0].headers["x-mark"] == "mine"
+
+
+@pytest.mark.parametrize("headers", [{"content-length": "5"}, {"x-mark": "a\r\nb: c"}, {"x mark": "a"}, {"x-mark": 5}])
+async def test_headers_that_can_not_be_sent(caplog: pytest.LogCaptureFixture, headers: Any) -> None:
+    """They are the hook's failure, and the request goes without."""
+
+    class Broken(Told):
+        def headers_for(self, _started: RequestStarted) -> Any:
+            return headers
+
+    told = Broken()
+    await read(answer(completion()), told=told)
+
+    assert told.end.outcome == "done"
+    assert "Broken failed at a RequestStarted" in caplog.text
+
+
+async def test_headers_that_end_the_program() -> None:
+    """What ends the program ends the request, and its end is told."""
+
+    class Ending(Told):
+        def headers_for(self, _started: RequestStarted) -> Any:
+            raise Interruption
+
+    told = Ending()
+    with pytest.raises(Interruption):
+        await read(answer(completion()), told=told)
+
+    assert (told.end.outcome, told.end.error) == ("error", "Interruption")
 
 
 async def test_hook_that_fails(caplog: pytest.LogCaptureFixture) -> None:

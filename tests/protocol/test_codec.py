@@ -284,7 +284,7 @@ def test_a_message_goes_back():
     )
     sent = json.loads(codec.dumps({"messages": [{"role": "user", "content": "x"}, message]}))["messages"][1]
     call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    assert sent == {"role": "assistant", "reasoning_content": "hm", "tool_calls": [call]}
+    assert sent == {"role": "assistant", "content": None, "reasoning_content": "hm", "tool_calls": [call]}
 
 
 class Opaque:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -358,88 +355,3 @@ async def test_a_reader_that_does_not_read_is_dropped(framework: str) -> None:
         await eventually(lambda: bool(readers) and not any(map(_reads, asyncio.all_tasks())))
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await browser.body()
-
-
-# The server's stop.
-
-_PROGRAM = """
-import sys
-from openai_async.relay.cursor import Cursor
-from openai_async.relay.log import MemoryLog
-from openai_async.relay.subscription import Subscription
-
-log = MemoryLog(1)
-log.append(b'{"choices":[]}')
-
-async def join():
-    return log
-
-def reader():
-    return Subscription(join, lambda log: None, Cursor(0, 0), "frames")
-
-if sys.argv[1] == "uvicorn":
-    import uvicorn
-    from starlette.applications import Starlette
-    from starlette.routing import Route
-    from openai_async.relay.starlette import sse_response
-
-    async def read(request):
-        return sse_response(reader())
-
-    app = Starlette(routes=[Route("/", read)])
-    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[2]), log_level="error", lifespan="off")
-else:
-    from aiohttp import web
-    from openai_async.relay.aiohttp import say_farewell, sse_response
-
-    async def read(request):
-        return await sse_response(request, reader())
-
-    app = web.Application()
-    app.router.add_get("/", read)
-    app.on_shutdown.append(say_farewell)
-    web.run_app(app, host="127.0.0.1", port=int(sys.argv[2]), print=None)
-"""
-
-
-@pytest.mark.sockets
-@pytest.mark.parametrize("server", ["uvicorn", "aiohttp"])
-async def test_sigterm_ends_100_streams_in_order(server: str) -> None:
-    """Each of 100 open streams gets its farewell and a whole body, and the process is gone within its grace."""
-    from support.rawserver import free_port
-
-    port = free_port()
-    arguments = [sys.executable, "-c", _PROGRAM, server, str(port)]
-    process = await asyncio.create_subprocess_exec(*arguments, stderr=asyncio.subprocess.PIPE)
-    assert process.stderr is not None
-    url = f"http://127.0.0.1:{port}/"
-    try:
-        with anyio.fail_after(20):
-            while True:
-                try:
-                    async with Browser(url) as first:
-                        await first.head()
-                        break
-                except OSError:
-                    await asyncio.sleep(0.1)
-        browsers = [Browser(url) for _ in range(100)]
-        for browser in browsers:
-            await browser.__aenter__()
-        for browser in browsers:
-            await browser.head()
-            await browser.until(b"id: 1-1\n")
-        os.kill(process.pid, signal.SIGTERM)
-        with anyio.fail_after(4):  # the grace is 2 s
-            bodies = [await browser.body() for browser in browsers]
-            code = await process.wait()
-        for browser in browsers:
-            await browser.leave()
-        said = await process.stderr.read()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-    assert all(b"retry: 1000\nevent: reconnect\n" in body for body in bodies)
-    assert code in (0, -signal.SIGTERM)  # uvicorn hands the signal on once it is done
-    assert said == b""

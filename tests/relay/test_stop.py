@@ -1,4 +1,4 @@
-"""Servers as processes: each is told to stop with open WebSockets, and granian lets go of readers as the others do."""
+"""Servers as processes: each is told to stop with 100 open streams, and granian lets go of readers as the others do."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def main(server, port):
 
         async def run():
             config, stop = Config(), asyncio.Event()
-            config.bind, config.errorlog, config.graceful_timeout = [f"127.0.0.1:{port}"], None, 2
+            config.bind, config.loglevel, config.graceful_timeout = [f"127.0.0.1:{port}"], "ERROR", 2
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
 
             async def trigger():
@@ -84,7 +84,10 @@ def main(server, port):
         asyncio.run(run())
     else:
         from aiohttp import web
-        from openai_async.relay.aiohttp import follow_websocket, say_farewell
+        from openai_async.relay.aiohttp import follow_websocket, say_farewell, sse_response
+
+        async def sse(request):
+            return await sse_response(request, hub.subscribe("s"))
 
         async def ws(request):
             websocket = web.WebSocketResponse()
@@ -93,6 +96,7 @@ def main(server, port):
             return websocket
 
         site = web.Application()
+        site.router.add_get("/", sse)
         site.router.add_get("/ws", ws)
         async def lifespan(site):
             async with running():
@@ -111,7 +115,11 @@ async def process(folder: Path, *command: str, port: int, **environment: str) ->
     """A server's process, once it listens."""
     (folder / "served.py").write_text(_APP)
     running = await asyncio.create_subprocess_exec(
-        *command, cwd=folder, env={"PYTHONPATH": ":".join(sys.path), **environment}, stdout=asyncio.subprocess.DEVNULL
+        *command,
+        cwd=folder,
+        env={"PYTHONPATH": ":".join(sys.path), **environment},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
     )
     try:
         with anyio.fail_after(30):
@@ -131,27 +139,57 @@ async def process(folder: Path, *command: str, port: int, **environment: str) ->
         running._transport.close()  # type: ignore[attr-defined] - asyncio closes it late, and warns
 
 
-@pytest.mark.parametrize("server", ["uvicorn", "hypercorn", "aiohttp"])
-async def test_sigterm_tells_readers_over_websockets_to_come_back(server: str, tmp_path: Path) -> None:
-    """All 30 sockets are closed with 1012, "service restart", and the process is gone within its grace."""
+servers = pytest.mark.parametrize("server", ["uvicorn", "hypercorn", "aiohttp"])
+states = pytest.mark.parametrize("tokens", ["", "1"], ids=["idle", "mid-token"])
+
+
+@servers
+@states
+async def test_sigterm_ends_100_event_streams_in_order(server: str, tokens: str, tmp_path: Path) -> None:
+    """Each gets its farewell and a whole body, and the process is gone within its grace, without a word."""
     port = free_port()
-    async with process(tmp_path, sys.executable, "served.py", server, str(port), port=port) as running:
+    command = [sys.executable, "served.py", server, str(port)]
+    async with process(tmp_path, *command, port=port, TOKENS=tokens) as running:
+        async with contextlib.AsyncExitStack() as stack:
+            address = f"http://127.0.0.1:{port}/"
+            browsers = [await stack.enter_async_context(Browser(address)) for _ in range(100)]
+            for browser in browsers:
+                assert await browser.head() == 200
+                await browser.until(b"data: ")
+            running.send_signal(signal.SIGTERM)
+            with anyio.fail_after(5):  # the grace is 2 s
+                bodies = [await browser.body() for browser in browsers]
+                code = await running.wait()
+        assert all(b"retry: 1000\nevent: reconnect\n" in body for body in bodies)
+        assert code in (0, -signal.SIGTERM)  # uvicorn hands the signal on once it is done
+        assert await said(running) == b""
+
+
+@servers
+@states
+async def test_sigterm_tells_100_readers_over_websockets_to_come_back(server: str, tokens: str, tmp_path: Path) -> None:
+    """Each socket is closed with 1012, "service restart", and the process is gone within its grace, without a word."""
+    port = free_port()
+    command = [sys.executable, "served.py", server, str(port)]
+    async with process(tmp_path, *command, port=port, TOKENS=tokens) as running:
         async with contextlib.AsyncExitStack() as stack:
             address = f"ws://127.0.0.1:{port}/ws"
-            sockets = [await stack.enter_async_context(connect(address)) for _ in range(30)]
+            sockets = [await stack.enter_async_context(connect(address)) for _ in range(100)]
             for socket in sockets:
                 await socket.recv()
             running.send_signal(signal.SIGTERM)
             with anyio.fail_after(5):
                 for socket in sockets:
-                    with pytest.raises(ConnectionClosed):
-                        await socket.recv()
+                    with contextlib.suppress(ConnectionClosed):
+                        while True:
+                            await socket.recv()
                 code = await running.wait()
         assert {socket.close_code for socket in sockets} == {1012}
         assert code in (0, -signal.SIGTERM)  # uvicorn hands the signal on once it is done
+        assert await said(running) == b""
 
 
-@pytest.mark.parametrize("tokens", ["", "1"], ids=["idle", "mid-token"])
+@states
 async def test_granian_frees_a_reader_that_leaves(tokens: str, tmp_path: Path) -> None:
     """Within a second, whether or not something is being written."""
     pytest.importorskip("granian")  # the server under test, of the extra `dev`
@@ -169,6 +207,12 @@ async def test_granian_frees_a_reader_that_leaves(tokens: str, tmp_path: Path) -
         running.send_signal(signal.SIGTERM)
         with anyio.fail_after(10):
             assert await running.wait() in (0, -signal.SIGTERM)
+
+
+async def said(running: Process) -> bytes:
+    """What a process that has ended wrote to stderr."""
+    assert running.stderr is not None  # a pipe was asked for
+    return await running.stderr.read()
 
 
 async def _readers(address: str) -> str:

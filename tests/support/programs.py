@@ -9,13 +9,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = ["ProgramError", "install_from_pypi", "running"]
 
 _STARTING = 60.0  # seconds: a busy machine takes ten
+_ENDING = 10.0  # seconds, then it is killed
 
 
 class ProgramError(Exception):
@@ -38,30 +39,38 @@ def install_from_pypi(folder: Path, *packages: str) -> Path:
 
 
 @contextmanager
-def running(command: Sequence[str], port: int, log: Path) -> Iterator[None]:
-    """Run a program that listens on a port of the loopback interface. Leaving the block ends it.
+def running(
+    command: Sequence[str], port: int, log: Path, *, starting: float = _STARTING, env: Mapping[str, str] | None = None
+) -> Iterator[int]:
+    """Run a program that listens on a port of the loopback interface, and yield its process id. Leaving the block ends it.
 
     Args:
         command: Program and arguments.
         port: Where it will listen.
         log: The file that its output goes to.
+        starting: Seconds until it has to listen.
+        env: Its environment; None: ours.
 
     Raises:
-        ProgramError: It ended at once, or does not listen after a minute; the message has its log.
+        ProgramError: It ended at once, or does not listen in time; the message has its log.
     """
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=env)
         try:
-            _wait(process, port, log)
-            yield
+            _wait(process, port, log, starting)
+            yield process.pid
         finally:
             process.terminate()
-            process.wait(10)
+            try:
+                process.wait(_ENDING)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path, starting: float) -> None:
     """Wait until the port is open: what else tells of a start differs from program to program."""
-    deadline = time.monotonic() + _STARTING
+    deadline = time.monotonic() + starting
     while process.poll() is None and time.monotonic() < deadline:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()

@@ -32,19 +32,21 @@ class RedisServer:
     Args:
         folder: Where its data and its log go; made if it is missing.
         options: Further ones, as on its command line.
+        password: That it asks for; empty: none.
     """
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, password: str = "") -> None:
         self.folder = folder
-        self.options = options
+        self.options = (*options, "--requirepass", password) if password else options
+        self._password = password
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(exist_ok=True, parents=True)
 
     @property
     def url(self) -> str:
-        """Its address."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        """Its address, with the password."""
+        return f"redis://{f':{self._password}@' if self._password else ''}127.0.0.1:{self.port}/0"
 
     def start(self) -> Self:
         """Start it, and return once it answers."""
@@ -82,11 +84,13 @@ class RedisServer:
         Raises:
             RuntimeError: The server refused it.
         """
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
-            parts = [str(word).encode() for word in words]
-            connection.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(p), p) for p in parts))
-            with connection.makefile("rb") as replies:
-                return _reply(replies)
+        address = ("127.0.0.1", self.port)
+        with socket.create_connection(address, timeout=10) as connection, connection.makefile("rb") as replies:
+            if self._password:
+                connection.sendall(_command("AUTH", self._password))
+                _reply(replies)
+            connection.sendall(_command(*words))
+            return _reply(replies)
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError, RuntimeError, ValueError):  # not there yet, or it still reads its data
@@ -98,6 +102,11 @@ class RedisServer:
 
     def __exit__(self, *exc: object) -> None:
         self.kill()
+
+
+def _command(*words: str | int) -> bytes:
+    parts = [str(word).encode() for word in words]
+    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
 
 
 def _reply(replies: Any) -> Any:

@@ -147,6 +147,48 @@ def test_skipped(openai_async_server):
     result.stdout.no_fnmatch_line("*sk-testing*")
 
 
+def test_mistakes_are_shown_where_they_were_made(run_pytest):
+    """A test that uses the kit wrongly fails at its own line; nothing of the kit's inside is shown."""
+    result = run_pytest(
+        test_mistakes=_ASK
+        + """
+def test_part(openai_async_server):
+    openai_async_server.reply("a", 5)  # HERE
+
+def test_contradiction(openai_async_server):
+    openai_async_server.reply(cut(after=1), cut(after=2))  # HERE
+
+def test_argument(openai_async_server):
+    openai_async_server.reply(text("a", chunks=0))  # HERE
+
+def test_criterion(openai_async_server):
+    openai_async_server.when(modl="m")  # HERE
+
+def test_times(openai_async_server):
+    openai_async_server.when(model="m").reply("a", times=0)  # HERE
+
+def test_calls(openai_async_server):
+    openai_async_server.assert_called_once(contains="sea")  # HERE
+
+def test_recording(openai_async_recording):
+    openai_async_recording("there is none")  # HERE
+
+def test_no_recording(openai_async_recording):
+    openai_async_recording("none")  # HERE
+
+@pytest.mark.openai_async_server(modls=["m"])
+def test_option(openai_async_server):
+    pass
+"""
+    )
+
+    result.assert_outcomes(failed=8, errors=1)
+    shown = result.stdout.str()
+    assert shown.count("  # HERE") == 8
+    assert "TypeError: modls= is no option of the server: there are api_key, " in shown
+    assert not [line for line in shown.splitlines() if "openai_async/testing/" in line.replace("\\", "/")]
+
+
 def test_markers_give_options(run_pytest):
     """A marker has the embedded server's options, the nearest going first, and a responder."""
     result = run_pytest(

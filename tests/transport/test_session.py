@@ -454,13 +454,14 @@ async def test_limits_follow_the_request() -> None:
         await body(await transport.send(request(server), watched))
         marks = watched.marks
         assert phases == ["total", "pool", "connect", "first_token"]
-        assert list(marks) == ["started", "sent", "queued", "connected", "headers"]
+        assert list(marks) == ["started", "sent", "queued", "connecting", "connected", "headers"]
         assert sorted(marks.values()) == list(marks.values())
 
         phases.clear()
         watched.begin_attempt()
         await body(await transport.send(request(server), watched))
         assert phases == ["total", "pool", "first_token"]  # the connection was kept
+        assert list(watched.marks) == ["started", "sent", "queued", "connected", "headers"]
         await transport.aclose()
 
 

@@ -12,7 +12,7 @@ import anyio
 import pytest
 from support.clock import VirtualLoop, run
 
-from openai_async.errors import APITimeoutError, TimeoutPhase
+from openai_async.errors import APITimeoutError, OpenAIError, TimeoutPhase
 from openai_async.transport.timer import Timer
 from openai_async.types.options import Timeout
 
@@ -532,3 +532,9 @@ def test_the_clock_is_the_loops() -> None:
 
     asyncio.run(main())
     run(virtual())
+
+
+def test_without_a_loop_of_asyncios_the_error_says_so() -> None:
+    """As under trio, or where a coroutine is driven by hand."""
+    with pytest.raises(OpenAIError, match="asyncio event loop is running here"):
+        Timer(NONE)

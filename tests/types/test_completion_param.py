@@ -26,7 +26,16 @@ def test_empty_type_of_a_call_is_filled_in() -> None:
         {"tool_calls": [{**FUNCTION_CALL, "type": ""}, {**CUSTOM_CALL, "type": ""}]}
     )
 
-    assert message.to_param() == {"role": "assistant", "tool_calls": [FUNCTION_CALL, CUSTOM_CALL]}
+    assert message.to_param() == {"role": "assistant", "content": None, "tool_calls": [FUNCTION_CALL, CUSTOM_CALL]}
+
+
+def test_a_call_goes_back_with_content() -> None:
+    """Beside a call content is there, null where none came: servers look for it. Text and nothing at all stay what they are."""
+    call = {"tool_calls": [FUNCTION_CALL]}
+
+    assert ChatCompletionMessage.from_dict(call).to_param() == {"role": "assistant", "content": None, **call}
+    assert ChatCompletionMessage.from_dict({"content": "", **call}).to_param()["content"] == ""
+    assert "content" not in ChatCompletionMessage.from_dict({"refusal": "no"}).to_param()
 
 
 PARTS = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "yes"}]
@@ -74,6 +83,7 @@ def test_param_is_what_a_request_takes() -> None:
 
     assert message.to_param() == {
         "role": "assistant",
+        "content": None,
         "audio": {"id": "audio_1"},
         "function_call": {"name": "f", "arguments": '{"a":1}'},
         "tool_calls": [

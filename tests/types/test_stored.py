@@ -104,7 +104,7 @@ MESSAGES: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {"role": "tool", "content": "r", "tool_call_id": "call_1"},
         {"role": "tool", "content": "r", "tool_call_id": "call_1"},
     ),
-    ({"role": "assistant", "tool_calls": [CALL]}, {"role": "assistant", "tool_calls": [CALL]}),
+    ({"role": "assistant", "tool_calls": [CALL]}, {"role": "assistant", "content": None, "tool_calls": [CALL]}),
     ({"role": "assistant", "content": "a", "content_parts": [TEXT]}, {"role": "assistant", "content": [TEXT]}),
     ({}, {"role": "assistant", "content": ""}),
 ]

@@ -3,8 +3,8 @@
     python docs/examples/chat/app.py            # http://127.0.0.1:8000
 
 With `OPENAI_API_KEY` set it asks that API (`OPENAI_BASE_URL`, `--model`); without, the embedded server, offline. With
-`--redis URL` conversations and answers are kept there: several of these processes are one chat, and one that is restarted
-loses nothing.
+`--redis URL`, or `OPENAI_ASYNC_REDIS_URL`, conversations and answers are kept there: several of these processes are one
+chat, and one that is restarted, or killed, loses nothing that was written.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI, Header, HTTPException, Response, WebSocket
-from fastapi.responses import FileResponse
+from fastapi import FastAPI, Header, HTTPException, Request, Response, WebSocket
+from fastapi.responses import FileResponse, JSONResponse
 from openai_async import AsyncOpenAI
-from openai_async.relay import RelayHub, UnknownStream
+from openai_async.relay import RelayError, RelayHub, StreamExpired, UnknownStream
 from openai_async.relay.starlette import follow_websocket, sse_response
 from openai_async.server import serve
 
@@ -70,20 +70,32 @@ class Chats:
         self.hub, self.client, self.model, self.store = hub, client, model, store
 
     async def messages(self, chat: str) -> list[dict]:
-        """All messages; `live` is the one that is being written, or kept in a moment."""
+        """All messages; `live` is the one that is being written."""
         messages = json.loads(await self.store.get(f"chat:{chat}") or "[]")
         if messages:
             last = messages[-1]
             answer = await self.store.get(f"answer:{last['stream']}")
-            last["live"] = answer is None and await self.is_written(last["stream"])
+            if answer is None:
+                answer = await self.read_again(last["stream"])
+            last["live"] = answer is None
             last["content"] = answer.decode() if isinstance(answer, bytes) else answer or ""
         return messages
 
-    async def is_written(self, stream: str) -> bool:
+    async def read_again(self, stream: str) -> str | None:
+        """Keep an answer that has ended, as `save` does: its process may have been killed before; None: it goes on."""
+        text = ""
         try:
-            return (await self.hub.status(stream)).status not in ("lost", "expired")
-        except UnknownStream:  # its process was killed, and the stream is no longer kept
-            return False
+            if (await self.hub.status(stream)).status == "live":
+                return None
+            async with self.hub.subscribe(stream) as reading:
+                async for batch in reading:
+                    chunks = [json.loads(frame) for frame in batch.frames]
+                    said = [choice["delta"].get("content") for chunk in chunks for choice in chunk.get("choices", ())]
+                    text = "".join(filter(None, ["" if batch.reset else text, *said]))
+        except (UnknownStream, StreamExpired):  # it was killed long ago: nothing is left but the question
+            return text
+        await self.store.set(f"answer:{stream}", text, nx=True)
+        return text
 
     async def ask(self, chat: str, text: str) -> str:
         """Begin an answer, and return the id of its stream."""
@@ -120,8 +132,10 @@ async def keeping(redis_url: str | None):
     from openai_async.relay.redis import RedisBackend
     from redis.asyncio import Redis
 
-    # Answers under way are written to their end, while the next process serves their readers already.
-    async with Redis.from_url(redis_url) as store, RelayHub(RedisBackend(redis_url), drain=120) as hub:
+    # Answers under way are written to their end, while the next process serves their readers already. One whose process
+    # was killed can be kept by whoever asks within a day.
+    backend = RedisBackend(redis_url, compress="zlib")
+    async with Redis.from_url(redis_url) as store, RelayHub(backend, drain=120, retain=86_400) as hub:
         yield hub, store
 
 
@@ -140,6 +154,10 @@ def create_app(model: str, redis_url: str | None = None) -> FastAPI:
             yield
 
     app = FastAPI(lifespan=lifespan)
+
+    @app.exception_handler(RelayError)
+    async def refuse(request: Request, error: RelayError) -> Response:
+        return JSONResponse({"detail": error.error["message"]}, error.status_code)
 
     @app.get("/")
     async def page() -> Response:
@@ -176,7 +194,13 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="A chat page.")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--model", default="gpt-5.4-mini")
-    parser.add_argument("--redis", metavar="URL", help="where to keep conversations and answers, instead of in memory")
+    parser.add_argument(
+        "--redis",
+        metavar="URL",
+        default=os.environ.get("OPENAI_ASYNC_REDIS_URL"),
+        help="where to keep conversations and answers, instead of in memory; with a password, set OPENAI_ASYNC_REDIS_URL "
+        "instead: others can read a command line",
+    )
     asked = parser.parse_args()
     print(f"A chat: http://127.0.0.1:{asked.port} (Ctrl-C stops it)", flush=True)
     app = create_app(asked.model, asked.redis)

@@ -22,6 +22,8 @@ __all__ = ["show_figures"]
 
 # The widest a plot gets, in characters: longer bars are harder to compare.
 _WIDEST = 100
+# Where fewer columns are, the table has two figures of five, for numbers that are cut off tell nothing.
+_ROOMY = 76
 _NONE = "-"
 # Seconds by which a request may begin late before it is worth a word.
 _LATE = 0.1
@@ -43,7 +45,9 @@ def show_figures(figures: Figures, tally: BenchTally) -> None:
         console.print(Text(line), soft_wrap=True)
     if tally.first.count:
         console.print()
-        console.print(_table(figures))
+        console.print(
+            _table(figures, ("p50", "p90", "p99", "mean", "max") if console.width >= _ROOMY else ("p50", "p99"))
+        )
         for title, histogram in (("Time to the first token", tally.first), ("Between two tokens", tally.gaps)):
             if histogram.count > 1:
                 console.print()
@@ -80,26 +84,27 @@ def _throughput(figures: Figures) -> Iterator[str]:
         yield f"{speed}, {figures.tokens_per_second:,.1f} tokens/s ({tokens:,} tokens, {per})"
 
 
-def _table(figures: Figures) -> Table:
+def _table(figures: Figures, names: tuple[str, ...]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("")
-    for name in ("p50", "p90", "p99", "mean", "max"):
+    for name in names:
         table.add_column(name, justify="right", no_wrap=True)
-    _add_row(table, "first token", figures.first_token, seconds_text)
-    _add_row(table, "between tokens", figures.between_chunks, seconds_text)
-    _add_row(table, "whole answer", figures.whole_answer, seconds_text)
-    if figures.stream_tokens_per_second is not None:
-        _add_row(table, "tokens/s, each answer", figures.stream_tokens_per_second, _speed)
-    else:
-        _add_row(table, "chunks/s, each answer", figures.stream_chunks_per_second, _speed)
-    if figures.started_late is not None:
-        _add_row(table, "started late", figures.started_late, seconds_text)
+    for label, spread, told in _rows(figures):
+        values: list[float | None] = [getattr(spread, name) for name in names]
+        table.add_row(label, *(_NONE if value is None else told(value) for value in values))
     return table
 
 
-def _add_row(table: Table, name: str, spread: Spread, told: Callable[[float], str]) -> None:
-    values = (spread.p50, spread.p90, spread.p99, spread.mean, spread.max)
-    table.add_row(name, *(_NONE if value is None else told(value) for value in values))
+def _rows(figures: Figures) -> Iterator[tuple[str, Spread, Callable[[float], str]]]:
+    yield "first token", figures.first_token, seconds_text
+    yield "between tokens", figures.between_chunks, seconds_text
+    yield "whole answer", figures.whole_answer, seconds_text
+    if figures.stream_tokens_per_second is not None:
+        yield "tokens/s, each answer", figures.stream_tokens_per_second, _speed
+    else:
+        yield "chunks/s, each answer", figures.stream_chunks_per_second, _speed
+    if figures.started_late is not None:
+        yield "started late", figures.started_late, seconds_text
 
 
 def _speed(value: float) -> str:

@@ -15,12 +15,12 @@ import msgspec
 from openai_async.api.client import AsyncOpenAI
 from openai_async.cli.words import count, one_line
 from openai_async.errors import APIError, APIStatusError, BadRequestError, NotFoundError, OpenAIError
-from openai_async.transport.session import AiohttpTransport
 from openai_async.types.chunk import ChatCompletionChunk
 from openai_async.types.json import is_array, is_object
 from openai_async.types.messages import ChatCompletionMessageParam
 
 from .advice import Asked, advise
+from .connections import Connections
 from .finding import Finding, fail, okay, skip, warn
 
 __all__ = ["Calls"]
@@ -35,8 +35,6 @@ _CLOCK = 120
 _PIECES, _FASTEST = 5, 0.0002
 # An answer that was there so soon, in seconds, leaves nothing to be held back.
 _PROMPT = 0.1
-# Seconds that a connection has to come back to the pool.
-_RETURN = 1.0
 
 
 class _Stream(msgspec.Struct, kw_only=True):
@@ -54,19 +52,18 @@ class _Stream(msgspec.Struct, kw_only=True):
 
 
 class Calls:
-    """The requests to the API, one after the other, over connections that are looked at in between.
+    """The requests to the API, one after the other.
 
     Args:
-        client: Sends them, over `transport`.
-        transport: Its own.
+        client: Sends them, over `connections`.
+        connections: Its transport.
         asked: What is asked; gets the names of the server's models.
     """
 
-    def __init__(self, client: AsyncOpenAI, transport: AiohttpTransport, asked: Asked) -> None:
+    def __init__(self, client: AsyncOpenAI, connections: Connections, asked: Asked) -> None:
         self._client = client
-        self._transport = transport
+        self._connections = connections
         self._asked = asked
-        self._pools: list[set[Any]] = []
 
     async def check_models(self) -> Finding:
         """See which models the server lists."""
@@ -78,8 +75,6 @@ class Calls:
             return skip(name, f"There is no list of models ({error.status_code}).")
         except OpenAIError as error:
             return skip(name, f"There is no list of models: {_said(error)}")
-        finally:
-            await self._note_pool()
         seconds = time.perf_counter() - began
         data = answer.get("data") if is_object(answer) else None
         names = (
@@ -91,12 +86,11 @@ class Calls:
         model = self._asked.model
         if not names:
             return skip(name, "The list of models is empty, or of another form.")
+        listed = f"among the {len(names):,} models" if len(names) > 1 else "the one model"
         if model not in names:
             advice = advise(_missing(model), self._asked)
-            return warn(
-                name, f"{model} is not among the {count(len(names), 'model')} listed.", *advice, seconds=seconds
-            )
-        return okay(name, f"{model} is among the {count(len(names), 'model')} listed.", seconds=seconds, models=names)
+            return warn(name, f"{model} is not {listed} that the server lists.", *advice, seconds=seconds)
+        return okay(name, f"{model} is {listed} that the server lists.", seconds=seconds, models=names)
 
     async def check_request(self) -> Finding:
         """See whether the API answers a plain request."""
@@ -109,8 +103,6 @@ class Calls:
             completion = raw.parse()
         except OpenAIError as error:
             return fail(name, _said(error), *advise(error, self._asked), **_facts(error))
-        finally:
-            await self._note_pool()
         seconds = time.perf_counter() - began
         by = f" by {one_line(raw.headers['server'])}" if raw.headers.get("server") else ""
         told = f"Answered{by}"
@@ -131,8 +123,6 @@ class Calls:
             seen = await self._stream()
         except OpenAIError as error:
             return fail(name, _said(error), *advise(error, self._asked), **_facts(error))
-        finally:
-            await self._note_pool()
         advice = list(_complaints(seen))
         times = f"the first after {seen.first:.2f} s, the last after {seen.last:.2f} s"
         told = f"{count(seen.pieces, 'piece')} in {count(seen.reads, 'read')}, {times}."
@@ -146,8 +136,7 @@ class Calls:
     def check_reuse(self) -> Finding:
         """See whether the connection of one request served the next."""
         name = "keep-alive"
-        pairs = list(zip(self._pools, self._pools[1:], strict=False))
-        if any(before and before == after for before, after in pairs):
+        if self._connections.reused:
             return okay(name, "The connection of one request served the next.")
         return warn(
             name,
@@ -195,17 +184,6 @@ class Calls:
             refused=None,
             headers=dict(stream.response.headers),
         )
-
-    async def _note_pool(self) -> None:
-        """Note which connections wait for the next request. A stream's comes back a moment after its end."""
-        home = self._transport._homes.get(asyncio.get_running_loop())
-        if home is None:
-            return  # nothing was sent
-        if home.drains:
-            await asyncio.wait(home.drains, timeout=_RETURN)
-        connector: Any = home.session.connector
-        # The connections themselves, and not their numbers, which closed ones leave to others.
-        self._pools.append({connection for kept in connector._conns.values() for connection, _ in kept})
 
 
 def _says_something(chunk: ChatCompletionChunk) -> bool:

@@ -26,6 +26,7 @@ from .flusher import Flusher, Settings
 from .keys import check_prefix, keys
 from .link import Link, RedisDownError, RedisRefusedError, Server
 from .look import Look, end_of, look, read_owner, written_owner
+from .openings import Openings
 from .own import OwnStream
 from .reader import Reader
 from .replica import Replica
@@ -82,6 +83,7 @@ class RedisBackend:
         self._own: dict[str, OwnStream] = {}
         self._replicas: dict[str, Replica] = {}
         self._tasks = Tasks()
+        self._openings = Openings()
         self.configure(RelaySettings())
 
     def __repr__(self) -> str:
@@ -110,7 +112,7 @@ class RedisBackend:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            await self._tasks.stop()
+            await self._tasks.stop(self._openings.settle())
         finally:
             for own in list(self._own.values()):
                 own.producer.fence(End("lost"))
@@ -141,7 +143,7 @@ class RedisBackend:
         return bool((await self._script(ANNOUNCE.digest, stream_id, _ms(wait), written_owner(owner)))[0] == b"ok")
 
     async def open(self, stream_id: str, *, owner: str | None = None, wait: float = 0) -> Producer:
-        """See `RelayBackend.open`.
+        """See `RelayBackend.open`; cancelled, it gives back what Redis grants then.
 
         Raises:
             RedisDownError: Redis could not be reached, after `wait` still.
@@ -151,31 +153,28 @@ class RedisBackend:
         ends = asyncio.get_running_loop().time() + wait
         while True:
             left = ends - asyncio.get_running_loop().time()
-            if len(self._own) >= self._settings.max_streams:
+            if len(self._own) + self._openings.waiting >= self._settings.max_streams:
                 raise TooManyStreams(self._settings.max_streams)
             try:
-                epoch, owner = await self._open(stream_id, token, owner)
-                break
+                return await self._openings.wait(self._open(stream_id, token, owner))
             except (Held, RedisDownError):
                 if left <= 0:
                     raise
             await asyncio.sleep(min(left, 1.0, self._settings.lease / 3))
-        producer = Producer(self, stream_id, token, MemoryLog(epoch, max_bytes=self._settings.max_stream_bytes))
-        own = self._own[stream_id] = OwnStream(producer, owner, self._keys(stream_id), self._let_go)
-        self._flusher.add(own.replication)
-        return producer
 
-    async def _open(self, stream_id: str, token: str, owner: str | None) -> tuple[int, str | None]:
-        """Return the epoch, and the owner that the stream has."""
+    async def _open(self, stream_id: str, token: str, owner: str | None) -> Producer:
         lease, ttl = _ms(self._settings.lease), _ms(self._ttl)
         word, *more = await self._script(OPEN.digest, stream_id, token, lease, ttl, written_owner(owner))
-        if word == b"ok":
-            return int(more[0]), read_owner(more[1])
         if word == b"ended":
             raise StreamEnded(end_of(*more))
         if word == b"expired":
             raise StreamExpired
-        raise Held
+        if word != b"ok":
+            raise Held
+        producer = Producer(self, stream_id, token, MemoryLog(int(more[0]), max_bytes=self._settings.max_stream_bytes))
+        own = self._own[stream_id] = OwnStream(producer, read_owner(more[1]), self._keys(stream_id), self._let_go)
+        self._flusher.add(own.replication)
+        return producer
 
     def dirty(self, producer: Producer) -> None:
         """See `RelayBackend.dirty`."""
@@ -201,28 +200,30 @@ class RedisBackend:
             _log.warning("relay: the end of a stream is not in Redis yet, which does not answer")
 
     async def stop(self, stream_id: str, end: End) -> bool:
-        """See `RelayBackend.stop`; a stream that this process writes is stopped without Redis, too."""
+        """See `RelayBackend.stop`; a stream that this process writes ends at once, whether Redis answers or not.
+
+        Raises:
+            RedisDownError, RedisRefusedError: This process does not write the stream; it may have been stopped or not.
+        """
         own = self._own.get(stream_id)
+        if own is not None:
+            if own.producer.log.end is not None:
+                return False
+            own.stop(end)
+            self._flusher.dirty(own.replication)
         reason = msgspec.json.encode(end.error) if end.error else b""
         times = _ms(self._settings.retain), _ms(self._remembered)
         try:
-            word, *_ = await self._script(STOP.digest, stream_id, *times, end.status, reason)
-        except RedisDownError:
+            word = bytes((await self._script(STOP.digest, stream_id, *times, end.status, reason))[0])
+        except (RedisDownError, RedisRefusedError):
             if own is None:
                 raise
-            own.replication.finish(end.status, end.error)
-            live = own.producer.log.end is None
-            own.producer.fence(end)
-            return live
-        if word == b"none":
+            return True  # the flusher writes the end, once there is a Redis that takes it
+        if own is None and word == b"none":
             raise UnknownStream
-        if word == b"expired":
+        if own is None and word == b"expired":
             raise StreamExpired
-        if word == b"ok" and own is not None:
-            self._flusher.drop(own.replication)
-            own.replication.done.set()
-            own.fence(end.status, end.error)
-        return bool(word == b"ok")
+        return own is not None or word == b"ok"
 
     def _let_go(self, own: OwnStream, *, taken: bool) -> None:
         """Write a stream no longer; its readers here go on with whoever took it."""
@@ -257,8 +258,7 @@ class RedisBackend:
         if seen.expired:
             raise StreamExpired
         made = await self._reader.copy(self._keys(stream_id), seen, max_bytes=self._settings.max_stream_bytes)
-        replica = self._here(stream_id)
-        if replica is not None:
+        if (replica := self._here(stream_id)) is not None:
             return replica  # somebody else's
         self._reader.follow(made)
         return self._put(stream_id, made)

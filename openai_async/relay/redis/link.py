@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 try:
     from redis.asyncio import ConnectionPool, Redis
-    from redis.exceptions import NoScriptError, RedisError, ResponseError
+    from redis.exceptions import AuthenticationError, NoScriptError, RedisError, ResponseError
 except ImportError as _error:
     raise ImportError("the relay's Redis backend needs redis-py: pip install 'openai-async-sdk[redis]'") from _error
 
@@ -44,7 +44,7 @@ class _UnavailableError(RelayError):
 
 
 class RedisDownError(_UnavailableError):
-    """Redis can't be reached, or did not answer in time; what was asked may have been done or not."""
+    """Redis can't be reached, lets nobody in, or did not answer in time; what was asked may have been done or not."""
 
 
 class RedisRefusedError(_UnavailableError):
@@ -69,7 +69,7 @@ class Server:
         url_or_client: `redis://`, `rediss://` or `unix://`; or a client, whose settings are used and not its connections.
 
     Raises:
-        ValueError: The URL is none of Redis's; it is not quoted, as it may hold a password.
+        ValueError: The URL is none of Redis's, or has a setting that is none; it is not quoted, as it may hold a password.
         TypeError: The client is none of `redis.asyncio.Redis` with a plain pool.
     """
 
@@ -89,6 +89,12 @@ class Server:
             settings.pop(name, None)
         self._make: Any = pool.connection_class
         self._settings = settings
+        try:
+            self.connection()
+        except TypeError:
+            raise ValueError(
+                "RedisBackend: the URL, or the client, has a setting that redis-py does not know"
+            ) from None
         self.name: str = str(
             settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
         )
@@ -169,6 +175,8 @@ class Link:
                 replies = await self._replies(commands, patience)
             finally:
                 self._lock.release()
+        except AuthenticationError:
+            raise RedisDownError(f"Redis at {self._server.name} refused the user or the password.") from None
         except (RedisError, OSError, TimeoutError, ValueError) as error:
             raise RedisDownError(f"Redis at {self._server.name} can't be reached ({type(error).__name__}).") from None
         return [self._refused(reply) if isinstance(reply, ResponseError) else reply for reply in replies]

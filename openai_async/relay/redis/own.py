@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from openai_async.relay.end import End
 from openai_async.relay.producer import Producer
 
 from .flusher import Replication
@@ -46,6 +47,11 @@ class OwnStream:
         """Let the producer write no more."""
         self.producer.fence(None if status is None else end_of(status.encode(), error))
         self._let_go(self, taken=status is None)
+
+    def stop(self, end: End) -> None:
+        """End it here, as somebody stopped it; the end is to be written behind all frames."""
+        self.replication.finish(end.status, end.error)
+        self.producer.fence(end)
 
     def written(self) -> None:
         """All is in Redis."""

@@ -21,12 +21,15 @@ class Tasks:
         """Run functions, by their names."""
         self._tasks += [asyncio.create_task(_keep(name, job), name=f"relay {name}") for name, job in jobs.items()]
 
-    async def stop(self) -> None:
-        """Cancel them, and wait until they have ended."""
+    async def stop(self, last: Awaitable[None]) -> None:
+        """Wait for the last that needs them, then cancel them, and wait until they have ended."""
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            await last
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _keep(name: str, job: Callable[[], Awaitable[None]]) -> None:

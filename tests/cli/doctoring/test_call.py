@@ -12,6 +12,7 @@ from support.rawserver import RawServer, answer, chunk, completion, event, sse
 from openai_async import AsyncOpenAI
 from openai_async.cli.doctoring.advice import Asked
 from openai_async.cli.doctoring.call import Calls
+from openai_async.cli.doctoring.connections import Connections
 from openai_async.transport.session import AiohttpTransport
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
@@ -43,9 +44,9 @@ GOOD = stream(*PIECES, *END, every=0.03)
 async def examine(*handlers, model="m-1", checks=("models", "request", "stream", "reuse")):
     """The findings about a server that answers so, by the name of their check."""
     async with RawServer(*handlers) as server:
-        transport = AiohttpTransport()
-        async with AsyncOpenAI(base_url=server.url, api_key=KEY, max_retries=0, transport=transport) as client:
-            calls = Calls(client, transport, Asked(url=server.url, model=model))
+        connections = Connections(AiohttpTransport())
+        async with AsyncOpenAI(base_url=server.url, api_key=KEY, max_retries=0, transport=connections) as client:
+            calls = Calls(client, connections, Asked(url=server.url, model=model))
             found = {}
             for check in checks:
                 made = getattr(calls, f"check_{check}")()
@@ -58,6 +59,7 @@ async def test_a_server_that_is_well():
     found = await examine(MODELS, answer(completion()), GOOD)
 
     assert {finding.verdict for finding in found.values()} == {"ok"}
+    assert found["models"].said == "m-1 is among the 2 models that the server lists."
     assert found["models"].details["models"] == ["m-1", "m-2"]
     assert found["stream"].details["pieces"] == 10
     assert found["request"].seconds > 0
@@ -68,7 +70,15 @@ async def test_a_model_that_is_not_listed():
     found = await examine(MODELS, model="m-11", checks=["models"])
 
     assert found["models"].verdict == "warn"
+    assert found["models"].said == "m-11 is not among the 2 models that the server lists."
     assert "m-1" in found["models"].advice[0]
+
+
+async def test_the_only_model():
+    """A server that lists one model has the one that is asked for, or another."""
+    one = answer({"object": "list", "data": [{"id": "m-1"}]})
+
+    assert (await examine(one, checks=["models"]))["models"].said == "m-1 is the one model that the server lists."
 
 
 @pytest.mark.parametrize("handler", [

@@ -935,6 +935,34 @@ async def test_a_redis_that_is_gone_is_said_and_not_shown(tmp_path: Any) -> None
     assert not any(str(server.port) in one.text for one in refused)
 
 
+async def test_a_stop_while_redis_is_gone(tmp_path: Any) -> None:
+    """The gateway that reads the upstream stops it; another one says that it did not, and its readers read on."""
+    if not installed():
+        pytest.skip("redis-server is not installed")
+    paused = Paused()
+    with RedisServer(tmp_path / "redis") as server:
+        async with pair(server, paused) as (here, there), here.ask() as response:
+            stream_id = response.headers["x-stream-id"]
+            await until(response.aiter_raw(), b"Hel")
+            async with there.socket(stream_id) as socket:
+                await socket.recv()
+                await socket.recv()
+                server.kill()
+                refused = await there.delete(f"/streams/{stream_id}")
+                await socket.send('{"stop": true}')
+                told = json.loads(await socket.recv())
+                assert not paused.gone.is_set()
+                stopped = await here.delete(f"/streams/{stream_id}")
+                await paused.gone.wait()
+                server.start()
+                ending = [json.loads(frame) async for frame in socket]
+
+    assert (refused.status_code, code_of(refused), refused.headers["retry-after"]) == (503, "relay_unavailable", "1")
+    assert (told["stopped"], told["error"]["code"]) == (False, "relay_unavailable")
+    assert (stopped.status_code, stopped.json()["stopped"], stopped.json()["status"]) == (200, True, "cancelled")
+    assert ending == [{"end": {"status": "cancelled"}}]
+
+
 # Parts.
 
 

@@ -13,7 +13,7 @@ import pytest
 from support.redisserver import RedisServer, installed
 
 from openai_async.relay.cursor import Cursor
-from openai_async.relay.errors import Held, StreamEnded, StreamExpired, TooManyStreams, UnknownStream
+from openai_async.relay.errors import Fenced, Held, StreamEnded, StreamExpired, TooManyStreams, UnknownStream
 from openai_async.relay.hub import RelayHub
 from openai_async.relay.log import End
 from openai_async.relay.redis import RedisBackend, RedisDownError, RedisRefusedError
@@ -182,6 +182,65 @@ async def test_another_owner_finds_nothing(server: RedisServer) -> None:
             await reader.start(lambda: read, stream_id="s", owner="you")
 
 
+@pytest.mark.parametrize("how", ["lost", "refused"])
+async def test_a_stream_of_ones_own_is_stopped_whatever_redis_says(server: RedisServer, how: str) -> None:
+    """Its upstream is paid for: it ends though Redis has lost it, or takes nothing more, and Redis gets the end later."""
+    async with hub(server, lease=10, beat=8) as writer, hub(server) as reader:
+        with pytest.raises(Fenced):  # noqa: PT012 - by the last line, which has to leave the producer
+            async with writer.producer("s") as producer:
+                producer.append(b"1")
+                await written(server)
+                if how == "lost":
+                    server.run("FLUSHALL")
+                else:
+                    server.run("CONFIG", "SET", "maxmemory", 1)
+                try:
+                    assert await writer.stop("s") is True
+                    assert await writer.stop("s") is False
+                finally:
+                    server.run("CONFIG", "SET", "maxmemory", 0)
+                producer.append(b"2")
+
+        assert await read(writer, "s") == ([b"1"], End("cancelled"))
+        with anyio.fail_after(BOUND):
+            while server.run("XLEN", "oa:s:{s}") < 2:  # noqa: ASYNC110 - Redis tells nobody
+                await asyncio.sleep(0.02)
+        assert await read(reader, "s") == ([b"1"], End("cancelled"))
+
+
+async def test_a_stream_of_ones_own_is_stopped_at_once_though_redis_stands_still(server: RedisServer) -> None:
+    """Its upstream is closed, and its readers here end, before Redis answers; others end when that goes on."""
+    async with hub(server, lease=10, beat=8) as writer, hub(server, lease=10, beat=8) as reader:
+        with pytest.raises(Fenced):  # noqa: PT012 - by the last line, which has to leave the producer
+            async with writer.producer("s") as producer:
+                fenced = asyncio.Event()
+                producer.on_fence(fenced.set)
+                producer.append(b"1")
+                await written(server)
+                elsewhere = asyncio.create_task(read(reader, "s"))
+                server.pause()
+                try:
+                    producer.append(b"2")
+                    stopping = asyncio.create_task(writer.stop("s"))
+                    with anyio.fail_after(BOUND):
+                        await fenced.wait()
+                        assert await writer.stop("s") is False
+                        assert await read(writer, "s") == ([b"1", b"2"], End("cancelled"))
+                    assert not stopping.done()
+                finally:
+                    server.resume()
+                assert await stopping is True
+                assert (await elsewhere)[1] == End("cancelled")
+                producer.append(b"3")
+
+
+async def written(server: RedisServer) -> None:
+    """Wait until the first frame of "s" is in Redis."""
+    with anyio.fail_after(BOUND):
+        while not any(entry[0].endswith(b"-1") for entry in server.run("XRANGE", "oa:s:{s}", "-", "+")):  # noqa: ASYNC110 - Redis tells nobody
+            await asyncio.sleep(0.02)
+
+
 async def test_an_ended_stream_is_kept_for_a_while_and_then_remembered(server: RedisServer) -> None:
     """Its readers are told that it is gone, and nobody begins it again; a stream that never was is another thing."""
     async with hub(server, retain=0.3) as writer, hub(server) as reader:
@@ -211,6 +270,19 @@ async def test_no_more_streams_are_written_than_may_be(server: RedisServer) -> N
         with pytest.raises(TooManyStreams):
             async with writer.producer("b"):
                 pass
+
+
+async def test_nor_are_more_begun_at_once(server: RedisServer) -> None:
+    """Those count that Redis is still asked for."""
+    async with hub(server, max_streams=2) as writer:
+
+        async def work(name: str) -> None:
+            async with writer.producer(name):
+                await asyncio.sleep(0.1)
+
+        told = await asyncio.gather(*[work(name) for name in "abcde"], return_exceptions=True)
+        assert [type(error) for error in told] == [type(None)] * 2 + [TooManyStreams] * 3
+        await work("f")
 
 
 async def test_a_key_of_another_kind_disturbs_no_other_stream(server: RedisServer) -> None:

@@ -143,13 +143,31 @@ async def test_a_password_is_in_no_error_and_no_repr(server: RedisServer) -> Non
     server.kill()
     with pytest.raises(RedisDownError) as down:
         await link.call("PING")
-    for bad in ("http://:s3cret@127.0.0.1", "redis://:s3cret@127.0.0.1:port/0", ":s3cret@127.0.0.1"):
+    for bad in (
+        "http://:s3cret@127.0.0.1",
+        "redis://:s3cret@127.0.0.1:port/0",
+        "redis://:s3cret/word@127.0.0.1:6379/0",
+        "redis://127.0.0.1:6379/0?s3cret=1",
+        ":s3cret@127.0.0.1",
+    ):
         with pytest.raises(ValueError) as wrong:
             Server(bad)
         said.append(repr(wrong.value) + repr(wrong.value.__cause__))
     said += [repr(error.value) + repr(error.value.__cause__) for error in (refused, down)]
 
     assert "s3cret" not in "".join(said)
+
+
+@pytest.mark.parametrize("user", ["", ":s3cret@", "ann:s3cret@"])
+async def test_a_wrong_password_is_told_as_such(tmp_path: Path, user: str) -> None:
+    """And not as a server that can't be reached; nor is it quoted."""
+    with RedisServer(tmp_path, password="right") as server:
+        link = Link(Server(server.url.replace(":right@", user)), timeout=5)
+        with pytest.raises(RedisDownError, match="refused the user or the password") as refused:
+            await link.call("PING")
+        await link.close()
+
+    assert "s3cret" not in repr(refused.value) + repr(refused.value.__cause__)
 
 
 async def test_a_client_of_redis_py_lends_its_settings(server: RedisServer) -> None:
