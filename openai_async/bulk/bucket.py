@@ -18,6 +18,8 @@ __all__ = ["Bucket"]
 _MEMORY = 5.0
 # Of what comes back, others are never believed to take more than this: else nobody would look again.
 _MOST = 0.95
+# Two readings of a response are compared: how much of what each usually misses is the newest one's.
+_NEWEST = 0.05
 # Seconds until the next look where it is not known when something comes back.
 _LOOK = 0.01
 
@@ -43,8 +45,11 @@ class Bucket:
         self._resets = inf  # when all is back, where the rate is not known
         self._level = inf
         self._at = 0.0
-        # The newest of what was told: when its request was given leave, the balance then, and what was left.
-        self._told = (-inf, 0.0, 0.0)
+        # The newest of what was told: when its request was given leave, what was left, the balance at the leave, and the
+        # balance when it was read.
+        self._told = (-inf, 0.0, 0.0, 0.0)
+        # Units by which it usually differs from what was expected, taken as of the request's arrival, and as of now.
+        self._misses = (0.0, 0.0)
         # A share has a bucket of its own beside it: of the same rate for each worker, whoever is quicker.
         self._own = inf
         self.balance: float = 0.0
@@ -109,7 +114,7 @@ class Bucket:
             self._rate = rate
         elif another:
             self._rate = 0.0
-        at, before, _ = self._told
+        at, _, before, _ = self._told
         if not another and (granted < at or (granted == at and balance > before)):
             return True  # what is known is newer
         self._refill(now)
@@ -119,20 +124,29 @@ class Bucket:
             self._own = min(left * self._share, self._most_own()) + since
         else:
             self._learn(left, granted, balance)
-        self._told = (granted, balance, left)
-        # It may tell of the moment of the request's arrival, or of that of the response: of both readings the lower one
-        # counts. While requests go at the bucket's own rate, both are the same.
-        self._level = left + min(0.0, since - self._others * (now - granted))
+        self._told = (granted, left, balance, self.balance)
+        # It may tell of the moment of the request's arrival, or of that of the response. Until it shows that the first
+        # fits better, the lower one of both readings counts; always that one would have the pace swing where answers are
+        # late. While requests go at the bucket's own rate, both are the same.
+        since -= self._others * (now - granted)
+        of_arrival, of_response = self._misses
+        self._level = left + (since if of_arrival < of_response else min(0.0, since))
         self._at = now
         self._resets = now + told.reset if told.reset is not None else inf
         return True
 
     def _learn(self, left: float, granted: float, balance: float) -> None:
-        """See what others took since what was told before."""
+        """See what others took since what was told before, and which moment it tells of."""
         assert self._limit is not None
-        at, before, left_then = self._told
+        at, left_then, before, before_read = self._told
         seconds = granted - at
         missing = min(self._limit, left_then + balance - before) - left
+        missing_now = min(self._limit, left_then + self.balance - before_read) - left
+        of_arrival, of_response = self._misses
+        self._misses = (
+            of_arrival + _NEWEST * (abs(missing) - of_arrival),
+            of_response + _NEWEST * (abs(missing_now) - of_response),
+        )
         if seconds > 0:
             self._others += (missing / seconds - self._others) * (1 - exp(-seconds / _MEMORY))
         else:

@@ -1,14 +1,14 @@
 """`Calling`: one item of a bulk run, from its key to its outcome in the journal.
 
 An item comes in, a `Result` goes out, and what it came to is recorded before anybody sees it. Which items are called
-when is the crew's business.
+when, and how many results are recorded at once, is the crew's business.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import blake2b
 from time import perf_counter
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -46,12 +46,8 @@ class Outcomes(Protocol):
         """Whether the key needs no call any more."""
         ...
 
-    def record(self, key: str, value: Any) -> object:
-        """Note what a call returned; what it raises ends the run."""
-        ...
-
-    def record_error(self, key: str, error: BaseException) -> object:
-        """Note what a call failed with; likewise."""
+    def keep(self, results: Sequence[Result[Any, Any]]) -> object:
+        """Note what calls returned or failed with, each of another key; what it raises ends the run."""
         ...
 
     def sync(self) -> None:
@@ -93,14 +89,13 @@ class Calling(Generic[T, R]):
         self._under_way: set[str] = set()
 
     async def __call__(self, place: int, item: T) -> Result[T, R] | None:
-        """Make the call for an item; None: its key is done, or under way.
+        """Make the call for an item; None: its key is done, or under way. What comes out has to be kept.
 
-        Cancelling it cancels the function; what that returns all the same is recorded.
+        Cancelling it cancels the function; what that returns all the same comes out.
 
         Raises:
             BulkStoppedError: Every further call would be refused as this one was, of which nothing is recorded.
-            JournalError: The outcome can't be recorded.
-            TypeError: A key is no text, or the item or the value can't be written as JSON.
+            TypeError: A key is no text, or the item can't be written as JSON.
         """
         key = self._key_of(place, item)
         if self._journal is not None:
@@ -128,14 +123,24 @@ class Calling(Generic[T, R]):
                     _tell(permit, value if failure is None else failure, usage)
             self._judge(failure)
             # Without its parameters: calling an alias of typing's costs as much as a whole usage.
-            result: Result[T, R] = Result(
-                index=place, key=key, item=item, value=value, error=failure, seconds=seconds, usage=usage
-            )
-            self._record(result)
-            self._stats.add(result)
-            return result
-        finally:
+            return Result(index=place, key=key, item=item, value=value, error=failure, seconds=seconds, usage=usage)
+        except BaseException:
             self._under_way.discard(key)
+            raise
+
+    def keep(self, results: Sequence[Result[T, R]]) -> None:
+        """Record and count what calls came to, before anybody sees it: several at once, as each write has its price.
+
+        Raises:
+            JournalError: They can't be recorded.
+            TypeError: A value can't be written as JSON; the others are recorded.
+        """
+        outcomes = [result for result in results if self._record_errors or result.error is None]
+        if outcomes and self._journal is not None:
+            self._journal.keep(outcomes)
+        for result in results:
+            self._under_way.discard(result.key)
+            self._stats.add(result)
 
     def _judge(self, failure: Exception | None) -> None:
         if self._refusals is None:
@@ -144,14 +149,6 @@ class Calling(Generic[T, R]):
             self._refusals.note_answer()
         elif isinstance(failure, APIError) and self._refusals.final(failure):
             raise BulkStoppedError(failure, self._stats, kept=self._journal is not None) from failure
-
-    def _record(self, result: Result[T, R]) -> None:
-        if self._journal is None:
-            return
-        if result.error is None:
-            self._journal.record(result.key, result.value)
-        elif self._record_errors:
-            self._journal.record_error(result.key, result.error)
 
     def _key_of(self, place: int, item: T) -> str:
         if self._key is not None:

@@ -14,15 +14,16 @@ class AdaptiveConcurrency(Line):
         client = AsyncOpenAI(base_url="http://127.0.0.1:8000/v1", limiter=AdaptiveConcurrency())
 
     For servers of one's own, and such as say nothing of their limits. The number doubles in the time of an answer until
-    the first sign of overload: a refusal (429), 500, 502, 503, 504, 529, or a request that was given up without an answer
-    after twice the usual time. Then it grows by one at a time, slowly where a sign came last, and goes back to 0.9 or 0.7
-    of itself with a sign, once a second. A refusal with `retry-after` holds back all for so long.
+    there are signs of overload: a refusal (429), or several of 500, 502, 503, 504, 529, and of requests that were given up
+    without an answer after twice the usual time; two of them, or one in fifty requests, are strays. Then it goes back to
+    0.95 or 0.7 of itself, once a second, and grows slowly where the signs came last. `retry-after` holds back all for so
+    long, and so does a server that answers nothing at all, for 1 s to 30 s.
 
     Headers that tell of rates are not read: for APIs that limit requests or tokens a minute there is `PacedLimiter`,
     which does this as well.
 
     Args:
-        probes: Requests at once until the first answer, 1 or more.
+        probes: Requests at once at first, and as many more each second until the first answer; 1 or more.
         max_in_flight: Requests at once, at most, 1 or more; None: any number.
 
     Raises:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Generic, TypeVar
 
 from .result import Result
@@ -39,9 +39,10 @@ class Crew(Generic[T, R]):
     Args:
         source: The items.
         call: Makes the call for an item, given its place; None: there is nothing to be called or told.
+        keep: Told of results, each once, before they are handed out; what it raises ends the run.
         limit: How many calls may be under way. As many results again may wait to be taken, in order or not.
         ordered: Hand the results out in the order of the items.
-        fatal: Whether to pull no more items after a result.
+        strict: Whether to pull no more items after a failure.
     """
 
     def __init__(
@@ -49,16 +50,19 @@ class Crew(Generic[T, R]):
         source: Source[T],
         call: Callable[[int, T], Awaitable[Result[T, R] | None]],
         *,
+        keep: Callable[[Sequence[Result[T, R]]], None],
         limit: int,
         ordered: bool,
-        fatal: Callable[[Result[T, R]], bool],
+        strict: bool,
     ) -> None:
         self._source = source
         self._call = call
+        self._keep = keep
         self._limit = limit
         self._window = 2 * limit
-        self._fatal = fatal
+        self._strict = strict
         self._held = 0  # items that were pulled, their results not yet taken
+        self._finished: list[Result[T, R]] = []  # not yet kept
         self._ready: deque[Result[T, R]] = deque()
         self._early: dict[int, Result[T, R] | None] | None = {} if ordered else None
         self._next = 0  # the place whose result goes out next, if ordered
@@ -160,33 +164,64 @@ class Crew(Generic[T, R]):
                 result = await self._call(place, item)
             finally:
                 self._busy -= 1
-            self._deliver(place, result)
-            skipped = skipped + 1 if result is None else 0
+            if result is not None:
+                skipped = 0
+                self._finish(result)
+                continue
+            self._skip(place)
+            skipped += 1
             if skipped == _SKIPS:
                 skipped = 0
                 await asyncio.sleep(0)
 
-    def _deliver(self, place: int, result: Result[T, R] | None) -> None:
-        if result is not None and self._fatal(result):
+    def _finish(self, result: Result[T, R]) -> None:
+        """Have a result kept and handed out, with those of all calls that end in this turn of the loop."""
+        if self._strict and result.error is not None:
             self._stopping = True
-        if self._early is None:
-            self._hand_out(result)
-            return
-        self._early[place] = result
-        while self._next in self._early:
-            self._hand_out(self._early.pop(self._next))
-            self._next += 1
+        if not self._finished:
+            asyncio.get_running_loop().call_soon(self._settle)
+        self._finished.append(result)
 
-    def _hand_out(self, result: Result[T, R] | None) -> None:
-        if result is None:
+    def _settle(self) -> None:
+        finished, self._finished = self._finished, []
+        try:
+            self._keep(finished)
+        except Exception as error:  # noqa: BLE001 - the journal's; who takes raises it
+            self._fail(error)
+            return
+        if self._early is None:
+            self._ready.extend(finished)
+        else:
+            self._early.update((result.index, result) for result in finished)
+            self._put_in_order(self._early)
+        self._call_takers()
+
+    def _skip(self, place: int) -> None:
+        if self._early is None:
             self._let_go()
             return
-        self._ready.append(result)
-        self._wake(self._takers)
+        self._early[place] = None
+        self._put_in_order(self._early)
+        self._call_takers()
+
+    def _put_in_order(self, early: dict[int, Result[T, R] | None]) -> None:
+        while self._next in early:
+            result = early.pop(self._next)
+            self._next += 1
+            if result is None:
+                self._let_go()
+            else:
+                self._ready.append(result)
+
+    def _call_takers(self) -> None:
+        """Wake as many as there are results for."""
+        for _ in range(min(len(self._ready), len(self._takers))):
+            self._wake(self._takers)
 
     def _let_go(self) -> None:
         self._held -= 1
-        self._wake(self._room)
+        if self._room:
+            self._wake(self._room)
 
     def _leave(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
@@ -206,15 +241,19 @@ class Crew(Generic[T, R]):
             return
         error = task.exception()
         if isinstance(error, Exception):
-            waits = isinstance(error, BulkStoppedError) and error.paid
-            if not waits:
-                self._lose_patience()
-            elif self._failure is None and self._busy:
-                self._patience = asyncio.get_running_loop().call_later(_PATIENCE, self._lose_patience)
-            self._stopping = True
-            self._failure = self._failure or error
-            self._wake_all(self._takers)
-            self._wake_all(self._room)
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Let the run end with an error."""
+        waits = isinstance(error, BulkStoppedError) and error.paid
+        if not waits:
+            self._lose_patience()
+        elif self._failure is None and self._busy:
+            self._patience = asyncio.get_running_loop().call_later(_PATIENCE, self._lose_patience)
+        self._stopping = True
+        self._failure = self._failure or error
+        self._wake_all(self._takers)
+        self._wake_all(self._room)
 
     def _lose_patience(self) -> None:
         """Wait no longer for calls under way, if that was done."""

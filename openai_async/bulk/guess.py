@@ -29,6 +29,7 @@ class RateGuess:
 
     def __init__(self) -> None:
         self.rate: float | None = None
+        self._before: float | None = None  # the rate until then
         self._told_at = 0.0
         self._began = inf  # the moment from which on is counted
         self._accepted = 0
@@ -54,12 +55,14 @@ class RateGuess:
         self._went_at = now
         self._accepted += 1
 
-    def refused(self, granted: float, now: float) -> None:
+    def refused(self, granted: float, now: float, *, asked: bool) -> None:
         """Take note that one was refused, for no reason that was told.
 
         Args:
             granted: When it was given leave.
             now: The time.
+            asked: Whether it says when to come again. Who comes then, and is refused again, did not find an empty bucket,
+                neither now nor before: the server refuses everything, and the rate is what it was.
         """
         if granted >= self._began:
             self._accepted -= 1
@@ -67,6 +70,7 @@ class RateGuess:
         if seconds < _NEAREST:
             return
         if self._accepted > 0:
-            self.rate = self._accepted / seconds
-            self._told_at = now
+            self._before, self.rate, self._told_at = self.rate, self._accepted / seconds, now
+        elif asked:
+            self.rate, self._told_at = self._before, now
         self._began, self._accepted = now, 0

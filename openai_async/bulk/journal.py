@@ -9,17 +9,16 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, Self
 
 import msgspec
 
-from openai_async.types.model import Response, plain
-
-from .entry import Damage, Entry, error_fields
+from .entry import Damage, Entry, encoded, error_fields
 from .linefile import FsyncPolicy, JournalError, LineFile, read_lines, seconds_between
+from .result import Result
 
 __all__ = ["Journal"]
 
@@ -38,7 +37,6 @@ class _Head(msgspec.Struct):
     error: msgspec.Raw = msgspec.Raw(b"null")
 
 
-_encoder = msgspec.json.Encoder()
 _heads = msgspec.json.Decoder(_Head)
 _entries = msgspec.json.Decoder(Entry)
 
@@ -55,8 +53,8 @@ class Journal:
     Args:
         path: The folder; it is made where there is none.
         fsync: When outcomes must survive a power failure: at latest after so many seconds, while a run is under way;
-            "always": each before the next one; "never": when the system likes. A killed process loses nothing in any
-            case. On closing everything is synced, unless "never".
+            "always": each before its result is handed out; "never": when the system likes. A killed process loses nothing
+            in any case. On closing everything is synced, unless "never".
         retry_failed: Whether keys whose outcome is an error count as not done, and so are called again.
 
     Attributes:
@@ -114,11 +112,28 @@ class Journal:
             JournalError: It can't be written.
             TypeError: The value can't be written as JSON.
         """
-        return self._write(Entry(key=key, at=_now(), value=value))
+        return self._write([Entry(key=key, at=_now(), value=value)]) == 1
 
     def record_error(self, key: str, error: BaseException) -> bool:
         """Note what a call failed with; else as `record`."""
-        return self._write(Entry(key=key, at=_now(), error=error_fields(error)))
+        return self._write([Entry(key=key, at=_now(), error=error_fields(error))]) == 1
+
+    def keep(self, results: Sequence[Result[Any, Any]]) -> None:
+        """Note what calls came to, each of another key, in a single write; else as `record`.
+
+        Raises:
+            JournalError: They can't be written; none is noted.
+            TypeError: A value can't be written as JSON; the others are noted.
+        """
+        at = _now()
+        self._write(
+            [
+                Entry(key=result.key, at=at, value=result.value)
+                if result.error is None
+                else Entry(key=result.key, at=at, error=error_fields(result.error))
+                for result in results
+            ]
+        )
 
     def get(self, key: str) -> Entry | None:
         """Return the outcome of a key, read from the disk; None: it has none.
@@ -194,22 +209,35 @@ class Journal:
         if self._own is not None:
             self._own.close()
 
-    def _write(self, entry: Entry) -> bool:
+    def _write(self, entries: Sequence[Entry]) -> int:
+        """Append entries; how many that were: not those whose key has a value."""
         if self._closed:
             raise JournalError(f"The journal {self.path} is closed.")
-        place = self._places.get(entry.key)
-        if place is not None and not place & 1:
-            return False
-        try:
-            line = _encoded(entry)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise TypeError(f"the outcome of {entry.key!r} can't be written as JSON: {error}") from error
+        lines: list[tuple[Entry, bytes]] = []
+        failure: TypeError | None = None
+        for entry in entries:
+            place = self._places.get(entry.key)
+            if place is not None and not place & 1:
+                continue
+            try:
+                lines.append((entry, encoded(entry)))
+            except (TypeError, ValueError, RecursionError) as error:
+                failure = TypeError(f"the outcome of {entry.key!r} can't be written as JSON: {error}")
+                failure.__cause__ = error
+        if lines:
+            self._append(lines)
+        if failure is not None:
+            raise failure
+        return len(lines)
+
+    def _append(self, lines: list[tuple[Entry, bytes]]) -> None:
         own = self._own or self._create()
-        start = own.append(line)
+        start = own.append([line for _, line in lines])
         read = self._files[self._number]
-        read.size, read.lines = own.size, read.lines + 1
-        self._places[entry.key] = (start << _FILE_BITS | self._number) << 1 | (entry.error is not None)
-        return True
+        read.size, read.lines = own.size, read.lines + len(lines)
+        for entry, line in lines:
+            self._places[entry.key] = (start << _FILE_BITS | self._number) << 1 | (entry.error is not None)
+            start += len(line) + 1
 
     def _adopt(self) -> None:
         """Go on in a file that nobody holds, if there is one."""
@@ -280,26 +308,6 @@ class _Read:
         self.path = path
         self.size = 0
         self.lines = 0
-
-
-def _encoded(entry: Entry) -> bytes:
-    """The line of an entry.
-
-    Raises:
-        TypeError, ValueError, RecursionError: The value can't be written as JSON.
-    """
-    value = entry.value
-    if isinstance(value, Response):
-        # Most answers hold nothing but what msgspec writes by itself, in a tenth of the time. What a model keeps for
-        # itself, its request's id and unknown fields, has names with a DEL character (`types.model`).
-        bare = msgspec.structs.replace(value, _response_id=msgspec.UNSET)
-        try:
-            line = _encoder.encode(Entry(key=entry.key, at=entry.at, value=bare))
-        except TypeError:  # something of the user's, such as a pydantic model in `parsed`
-            line = b"\x7f"
-        if b"\x7f" not in line:
-            return line
-    return _encoder.encode(msgspec.structs.replace(entry, value=plain(value)))
 
 
 def _whole(line: bytes) -> bool:

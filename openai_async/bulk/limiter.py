@@ -16,16 +16,16 @@ class PacedLimiter(Line):
 
         client = AsyncOpenAI(limiter=PacedLimiter())
 
-    Until the first answer a few requests go at once. Then requests go as the server's buckets of requests and tokens fill
-    up, refused ones hold back all for as long as the server asks, and signs of overload lower the number of requests at
-    once, as in `AdaptiveConcurrency`. A server that says nothing of rates is tried with more and more, until it refuses;
+    Until the first answer a few requests go at once, and as many more each second; then twice as many each second, while
+    none is refused. So they come to go as the server's buckets of requests and tokens fill up. Refused ones hold back all
+    for as long as the server asks, and signs of overload lower the number of requests at once, as in `AdaptiveConcurrency`. A server that says nothing of rates is tried with more and more, until it refuses;
     what it accepts between two refusals tells its rate.
 
     Args:
         share: The part of the budget that is this process's, above 0, up to 1: 0.25 for each of four workers that don't
             know of each other.
         reserve: The part of each bucket that is left alone, 0 or more and below 1.
-        probes: Requests at once until the first answer, 1 or more.
+        probes: Requests at once at first, and as many more each second until the first answer; 1 or more.
         max_in_flight: Requests at once, at most, 1 or more; None: as many as the rates ask for. The client has a limit
             of connections beside it.
 

@@ -1,6 +1,6 @@
 """A file of lines that is only ever appended to, by one process at a time, and is whole after any crash.
 
-Lines come in and are in the kernel's hands when `append` returns, so that a killed process loses none; what a power
+Lines come in, one or many at once, and are in the kernel's hands when `append` returns, so that a killed process loses none; what a power
 failure may take is the fsync policy's business. What lines mean is not known here.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
 from threading import Lock
@@ -92,21 +92,22 @@ class LineFile:
         """Whether it was closed."""
         return self._file.closed
 
-    def append(self, line: bytes) -> int:
-        """Append a line, and return its place in bytes.
+    def append(self, lines: Sequence[bytes]) -> int:
+        """Append lines in a single write, and return the place of the first in bytes.
 
         Args:
-            line: Without its line feed, and without any other.
+            lines: One at least, without their line feeds, and without any others.
 
         Raises:
-            JournalError: It can't be written; the file is as it was.
+            JournalError: They can't be written; the file is as it was.
         """
         place = self._size
-        left = memoryview(line + b"\n")
+        data = b"\n".join([*lines, b""])
+        left = memoryview(data)
         try:
             while left:
                 left = left[self._file.write(left) :]
-            self._size = place + len(line) + 1
+            self._size = place + len(data)
             self._dirty = True
             if self._always:
                 self.sync()
@@ -161,7 +162,7 @@ class LineFile:
         return place
 
     def _take_back(self, place: int) -> None:
-        """Cut what was written of a line, so that the next one does not continue it."""
+        """Cut what was written of lines that are not whole, so that the next one does not continue them."""
         try:
             self._file.truncate(place)
             self._size = place

@@ -30,18 +30,20 @@ class Grant:
     Attributes:
         tokens: Taken from the bucket of tokens, by estimate.
         at: When it was given, in seconds of the caller's clock.
+        ran: Requests that ran then, this one included.
         requests_balance: Of the bucket of requests, the request taken out.
         tokens_balance: Of the bucket of tokens, likewise.
         status: Of the response; None: there is none yet.
     """
 
-    __slots__ = ("at", "requests_balance", "status", "tokens", "tokens_balance")
+    __slots__ = ("at", "ran", "requests_balance", "status", "tokens", "tokens_balance")
 
-    def __init__(self, tokens: int, at: float, requests_balance: float = 0.0, tokens_balance: float = 0.0) -> None:
+    def __init__(self, tokens: int, at: float, ran: int = 1) -> None:
         self.tokens: int = tokens
         self.at: float = at
-        self.requests_balance: float = requests_balance
-        self.tokens_balance: float = tokens_balance
+        self.ran: int = ran
+        self.requests_balance: float = 0.0
+        self.tokens_balance: float = 0.0
         self.status: int | None = None
 
 
@@ -49,7 +51,7 @@ class Load:
     """What a server bears, as far as it is known.
 
     Args:
-        probes: Requests at once until the first answer, 1 or more.
+        probes: Requests at once at first, and as many more each second until the first answer; 1 or more.
         max_in_flight: Requests at once, at most, 1 or more; None: any number.
 
     Attributes:
@@ -85,15 +87,11 @@ class Load:
 
     def grant(self, tokens: int, now: float) -> Grant:
         """Give leave; `wait` has said 0.0."""
-        self.go(now)
-        return Grant(tokens, now)
-
-    def go(self, now: float) -> None:
-        """Take note that a request goes."""
-        self.window.go(now)
+        self.window.go(self._running, now)
         self._pause.go(now)
         self.in_flight += 1
         self._pending += 1
+        return Grant(tokens, now, self.in_flight)
 
     def observe(self, grant: Grant, status: int, headers: Mapping[str, str], now: float) -> None:
         """Take note of a response's head.
@@ -136,13 +134,16 @@ class Load:
                 # Let nothing go for a while: the others would only be refused as well, and refusals count, too.
                 self._pause.hold(asked, now, took=now - grant.at)
             if not paced and first:
-                self.window.overloaded(grant.at, self.in_flight, now)
+                self.window.overloaded(grant.at, grant.ran, now, sure=True)
         elif status in _OVERLOADED:
-            self.window.overloaded(grant.at, self.in_flight, now)
+            # Who tries whether a pause is over says nothing of the number.
+            asked, out = asked_pause(headers), self._pause.on or self.window.overloaded(grant.at, grant.ran, now)
+            if asked is not None or out:
+                self._pause.hold(asked, now, took=now - grant.at)
         else:
             self._pause.accepted(grant.at)
             if status < 400:
-                self.window.answered(now - grant.at, running)
+                self.window.answered(grant.at, running, now)
 
     def settle(self, grant: Grant, used: int | None, now: float) -> None:
         """Take note that a request is over.
@@ -157,7 +158,7 @@ class Load:
         if grant.status is None:
             self._pending -= 1
             if seconds >= (_LATE if self._usual is None else max(self._usual * _TIMES_LATE, 1.0)):
-                self.window.overloaded(grant.at, self.in_flight, now)
+                self.window.overloaded(grant.at, grant.ran, now)
         elif grant.status < 400:
             self._usual = seconds if self._usual is None else self._usual + _NEWEST * (seconds - self._usual)
         self.in_flight -= 1

@@ -112,7 +112,12 @@ def amap(
         stats=stats,
     )
     crew: Crew[T, R] = Crew(
-        source, calling, limit=limit, ordered=ordered, fatal=lambda result: raises and result.error is not None
+        source,
+        calling,
+        keep=calling.keep,
+        limit=limit,
+        ordered=ordered,
+        strict=raises,
     )
     shown = standard_progress() if progress is True else progress or None
     return BulkRun(_Works(crew, outcomes, own, shown, stats), raises=raises)

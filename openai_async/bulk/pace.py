@@ -26,7 +26,7 @@ class Pace:
     Args:
         share: The part of the budget that is ours, above 0, up to 1: 0.25 for each of four workers.
         reserve: The part of each bucket that is left alone: servers round what they tell.
-        probes: Requests at once until the first answer, 1 or more.
+        probes: Requests at once at first, and as many more each second until the first answer; 1 or more.
         max_in_flight: Requests at once, at most, 1 or more; None: any number.
 
     Raises:
@@ -73,8 +73,9 @@ class Pace:
         self._requests.take(1, now)
         self._tokens.take(tokens, now)
         self._guess.go(now)
-        self._load.go(now)
-        return Grant(tokens, now, self._requests.balance, self._tokens.balance)
+        grant = self._load.grant(tokens, now)
+        grant.requests_balance, grant.tokens_balance = self._requests.balance, self._tokens.balance
+        return grant
 
     def observe(self, grant: Grant, status: int, headers: Mapping[str, str], now: float) -> None:
         """Take note of a response's head.
@@ -93,9 +94,9 @@ class Pace:
         asked = "retry-after" in headers
         self._load.note(grant, status, headers, now, paced=explained or asked or not known, explained=explained)
         if status == 429 and not known:
-            self._guess.refused(grant.at, now)
+            self._guess.refused(grant.at, now, asked=asked)
         elif status < 400 and known:
-            self._load.window.widen()  # the buckets pace, not the number
+            self._load.window.paced()  # the buckets pace, not the number
 
     def settle(self, grant: Grant, used: int | None, now: float) -> None:
         """Take note that a request is over; what it cost more than its estimate is taken, too.

@@ -33,15 +33,14 @@ class Source(Generic[T]):
 
     def __init__(self, items: Iterable[T] | AsyncIterable[T]) -> None:
         self.total: int | None = len(items) if isinstance(items, Sized) else None
-        self._plain: Iterator[T] | None = None
+        self._plain: Iterator[tuple[int, T]] | None = None
         self._later: AsyncIterator[T] | None = None
         if isinstance(items, AsyncIterable):
             self._later = aiter(items)
         elif hasattr(items, "__iter__") and not isinstance(items, str | bytes):
-            self._plain = iter(items)
+            self._plain = enumerate(items)
         else:
             raise TypeError(f"items must be an iterable or an async iterable, not a {type(items).__name__}")
-        self._count = 0
         self._asking: deque[asyncio.Future[Any]] = deque()
         self._asked = asyncio.Event()
 
@@ -56,10 +55,7 @@ class Source(Generic[T]):
         Raises:
             Exception: Whatever the iterable raises.
         """
-        if self._plain is None:
-            return None
-        item: Any = next(self._plain, END)
-        return END if item is END else self._numbered(item)
+        return None if self._plain is None else next(self._plain, END)
 
     async def take(self) -> Any:
         """Do as `take_now` with an async iterable; cancelling it may lose an item."""
@@ -77,8 +73,10 @@ class Source(Generic[T]):
         asking: asyncio.Future[Any] | None = None
         try:
             asking = await self._next_asking()
+            place = 0
             async for item in self._later:
-                (await self._next_asking(asking)).set_result(self._numbered(item))
+                (await self._next_asking(asking)).set_result((place, item))
+                place += 1
                 asking = await self._next_asking()
             (await self._next_asking(asking)).set_result(END)
         except Exception as error:  # noqa: BLE001 - the user's iterable; whoever takes raises it
@@ -98,8 +96,3 @@ class Source(Generic[T]):
                 await self._asked.wait()
             asking = self._asking.popleft()
         return asking
-
-    def _numbered(self, item: T) -> tuple[int, T]:
-        place = self._count
-        self._count += 1
-        return place, item

@@ -1,8 +1,10 @@
 """`Window`: how many requests may run at once, where that is what a server can bear. Arithmetic, no clock.
 
-Answers and signs of overload come in, a number goes out. It doubles in the time of an answer until the first sign. From
-then on it grows by one in that time, slower where a sign came last, and goes back with each sign: additive increase,
-multiplicative decrease, as TCP's window does.
+Answers and signs of overload come in, a number goes out. It doubles in the time of an answer until there are more signs than
+strays. From then on it goes back each time that there are, returns quickly to just below the number where they came, and
+grows slowly from there: multiplicative decrease, and an increase that ends in a careful search, as that of TCP's BIC.
+
+Where answers take long, doubling takes long, too, but a refusal does not. So while nothing is refused some more go on trust.
 """
 
 from __future__ import annotations
@@ -13,26 +15,32 @@ __all__ = ["Window"]
 
 # What is left after a sign of overload, and the seconds in which that happens once. A single sign after as many answers
 # as run at once says where the edge is: then a little less is enough. Many signs for few answers say how far away it is.
-_CUT, _EASE, _LEAST, _CUT_EVERY = 0.7, 0.9, 0.1, 1.0
-# Requests at once at which doubling begins where something else paces: twice as many as a client has connections.
-_WIDE = 2000.0
+_CUT, _EASE, _LEAST, _CUT_EVERY = 0.7, 0.95, 0.1, 1.0
+# Every server has some errors. Signs are strays while there are no more of late than this part of the requests, and of as
+# many as run at once; and so many are in any case.
+_STRAY, _STRAYS = 0.02, 2.0
 # What an answer adds near the edge: there each sign costs a request. The longer none comes, the more: of so many times
 # as many answers as run at once, one more.
 _CAREFUL, _CALM = 0.01, 20.0
 # How much of the usual time of an answer's head is the newest one's.
 _NEWEST = 0.1
+# Seconds, at most, over which as many as may run are spread. A refusal is here sooner.
+_SPREAD = 0.5
+# What each request on trust adds to their number in a second: they double in each, ln 2. And how many of them may be
+# without an answer: five times as many as a client has connections, should the server neither answer nor refuse.
+_STEEP, _TRUSTED = 0.7, 5000
 
 
 class Window:
     """The number, and how it has come about.
 
     Args:
-        first: Requests at once until the first answer.
+        first: Requests at once at first, and as many more each second until the first answer.
         most: Requests at once, at most; `math.inf`: no limit.
 
     Attributes:
         size: Requests at once now.
-        doubling: Whether no sign of overload has come yet.
+        doubling: Whether it was never cut.
     """
 
     def __init__(self, *, first: int, most: float) -> None:
@@ -40,9 +48,13 @@ class Window:
         self._most = most
         self.size: float = min(float(first), most)
         self.doubling: bool = True
+        self._paced = False  # whether something else knows the server's rates
+        self._trusted = float(first)  # requests a second that go whatever the number is
         self._cut_at = -inf
         self._since = 0  # answers since it was cut
         self._signs = 0  # signs since then
+        self._strays = 0.0  # signs of late, as far as the requests do not explain them
+        self._alive = True  # whether a request was answered that went after it was cut
         self._seconds: float | None = None  # until an answer's head is here, usually
         self._edge = inf  # where the last sign came
         self._went_at = -inf
@@ -50,26 +62,43 @@ class Window:
     def wait(self, in_flight: int, now: float) -> float:
         """Return the seconds until another one may go; 0.0: it may; `math.inf`: not before one is over.
 
-        Once it is known how long the head of an answer takes, requests go evenly over that time, but for the first few: a
+        Requests go evenly over the time that the head of an answer takes, half a second at most, but for the first few: a
         burst would be refused as a whole before the first refusal is here.
         """
-        if in_flight + 1 > self.size:
-            return inf
-        if self._seconds is None or in_flight < self._first:
+        if in_flight < min(self._first, int(self.size)):
             return 0.0
-        return max(0.0, self._went_at + self._seconds / self.size - now)
+        gap = inf
+        if in_flight + 1 <= self.size:
+            gap = min(self._seconds or 0.0, _SPREAD) / self.size
+        if self._trusts and in_flight < _TRUSTED:
+            gap = min(gap, 1 / self._trusted)
+        return max(0.0, self._went_at + gap - now)
 
-    def go(self, now: float) -> None:
-        """Take note that one goes."""
+    def go(self, in_flight: int, now: float) -> None:
+        """Take note that one goes.
+
+        Args:
+            in_flight: Requests that run, this one aside.
+            now: The time.
+        """
+        if self._trusts:
+            if self._seconds is None:
+                self.size = min(self._most, max(self.size, in_flight + 1.0))
+            elif now - self._went_at < 2 / self._trusted:  # others would have gone sooner
+                self._trusted += _STEEP
         self._went_at = now
+        self._strays = max(0.0, self._strays - _STRAY)
 
-    def answered(self, seconds: float, in_flight: int) -> None:
+    def answered(self, granted: float, in_flight: int, now: float) -> None:
         """Take note of an answer's head, and grow, if so many were wanted.
 
         Args:
-            seconds: Since the request's leave.
+            granted: When its request was given leave.
             in_flight: Requests that run, this one included.
+            now: The time.
         """
+        seconds = now - granted
+        self._alive = self._alive or granted >= self._cut_at
         self._since += 1
         self._seconds = seconds if self._seconds is None else self._seconds + _NEWEST * (seconds - self._seconds)
         if 2 * in_flight < self.size:
@@ -77,32 +106,48 @@ class Window:
         if self.doubling:
             # One more for each answer doubles it in the time of one; it shall not double oftener than each second.
             step = min(1.0, self._seconds)
-        elif self.size < _EASE * self._edge:
-            step = 1.0 / self.size
+        elif (missing := _EASE * self._edge - self.size) > 0:
+            step = min(1.0, max(1.0, missing) / self.size)
         else:
             step = _CAREFUL * max(1.0, self._since / self.size / _CALM)
         self.size = min(self._most, self.size + step)
 
-    def overloaded(self, granted: float, in_flight: int, now: float) -> None:
+    def overloaded(self, granted: float, in_flight: int, now: float, *, sure: bool = False) -> bool:
         """Take note of a sign of overload, and go back; once a second, and once for all requests of one time.
 
         Args:
             granted: When the request was given leave that shows it.
             in_flight: Requests that ran then, this one included.
             now: The time.
+            sure: Whether it can be no stray.
+
+        Returns:
+            Whether nothing was answered since it was cut: then the number is no matter, for the server is out of order.
         """
         self._signs += 1
-        ran = float(max(in_flight, 1)) if self.doubling else self.size
+        self._strays += 1.0
+        if not sure and self._strays <= max(_STRAYS, _STRAY * in_flight):
+            return False
+        wanted = self.doubling or 2 * in_flight >= self.size
         self.doubling = False
         if granted < self._cut_at or now - self._cut_at < _CUT_EVERY:
-            return  # what went before it was cut says nothing new
+            return False  # what went before it was cut says nothing new
         self._cut_at = now
-        self._edge = ran
+        if not self._alive:
+            return True
+        ran = float(max(in_flight, 1)) if wanted else self.size
         borne = (self._since + 1) / (self._since + self._signs + 1)
         self.size = max(1.0, ran * (_EASE if self._since >= ran else min(_CUT, max(_LEAST, borne))))
+        self._edge = ran
         self._since = self._signs = 0
+        self._alive = False
+        return False
 
-    def widen(self) -> None:
-        """Let many go, unless there was a sign: something else paces."""
-        if self.doubling:
-            self.size = min(self._most, max(self.size, _WIDE))
+    def paced(self) -> None:
+        """Take note that something else knows the server's rates, so that more may go on trust."""
+        self._paced = True
+
+    @property
+    def _trusts(self) -> bool:
+        """Whether some go on trust: of a server that has not answered yet, or has told its rates."""
+        return self.doubling and (self._paced or self._seconds is None)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
+import msgspec
 from rich.console import Console
 
 from openai_async.api.client import AsyncOpenAI
@@ -19,7 +20,6 @@ from openai_async.bulk.result import BulkStats
 from openai_async.bulk.stopped import BulkStoppedError
 from openai_async.errors import APIError
 from openai_async.transport.limits import Limiter, Permit
-from openai_async.types.completion import ChatCompletion
 from openai_async.types.json import is_object
 
 from .bulkrequests import BulkRequest, Requests
@@ -27,6 +27,12 @@ from .bulkresults import Answer, ResultsFile
 from .words import count
 
 __all__ = ["BulkJob"]
+
+
+class Completion(msgspec.Struct):
+    """What an answer has at least."""
+
+    choices: list[Any]
 
 
 class BulkJob:
@@ -82,11 +88,11 @@ class BulkJob:
         client = client.with_options(limiter=counted)
 
         async def ask(request: BulkRequest) -> Answer:
-            # Plain data, which the line is made of; of the types nothing is needed but that it is an object.
+            # Plain data, which the line is made of; of a completion it needs to have no more than choices.
             response = await client.post("/chat/completions", body=request.body, cast_to=object).raw()
             body: Any = response.parse()
-            if not is_object(body):
-                response.parse(to=ChatCompletion)  # raises, and says what came instead
+            if not is_object(body) or "choices" not in body:
+                response.parse(to=Completion)  # raises, and says what is wrong
             return Answer(
                 status_code=response.status,
                 request_id=response.request_id,

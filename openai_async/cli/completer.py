@@ -6,6 +6,8 @@ files are the shell's business, which knows its quotes and its `~`: it is told t
 
 from __future__ import annotations
 
+import re
+
 import click
 from click.shell_completion import CompletionItem, ShellComplete, split_arg_string
 
@@ -21,7 +23,11 @@ LINE = "_OPENAI_ASYNC_LINE"
 FIELDS = "\x1f"
 
 _CURSOR = "\0"
-_SEPARATORS = "|&;(){}`\n"
+
+# What is to be passed over whole, quotes and redirections among it, or parts commands.
+_PARTS = re.compile(r"""\\.|'[^']*'?|"(?:\\.|[^"\\])*"?|[<>][&|]|&>|[|&;()`\n]""", re.DOTALL)
+_SEPARATORS = "|&;)\n"
+_ENDS = {")": "(", "`": "`"}  # of commands within a command, each with its beginning
 
 
 def answer(program: click.Command, line: str) -> int:
@@ -46,17 +52,19 @@ def candidates(program: click.Command, line: str) -> list[tuple[str, CompletionI
 
 
 def _command_of(line: str) -> str:
-    """Return the last command of a line, as far as it is typed: what stands behind the last `|`, `;` and the like."""
-    quote, begin, escaped = "", 0, False
-    for place, character in enumerate(line):
-        if escaped:
-            escaped = False
-        elif character == "\\" and quote != "'":
-            escaped = True
-        elif quote:
-            quote = "" if character == quote else quote
-        elif character in "'\"":
-            quote = character
-        elif character in _SEPARATORS:
-            begin = place + 1
+    """Return the command that the line ends in, as far as it is typed: what stands behind the last `|`, `;` and the like.
+
+    One within it, as `$(cat model)` is, is a part of it once that is closed.
+    """
+    begin = 0
+    around: list[tuple[str, int]] = []  # the commands around this one: by what each was left, and where it begins
+    for match in _PARTS.finditer(line):
+        part = match[0]
+        if around and around[-1][0] == _ENDS.get(part):
+            begin = around.pop()[1]
+        elif part in "(`":
+            around.append((part, begin))
+            begin = match.end()
+        elif part in _SEPARATORS:
+            begin = match.end()
     return line[begin:]

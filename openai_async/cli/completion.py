@@ -29,16 +29,26 @@ For every new one:
 zsh needs `autoload -U compinit; compinit` before that line; bash must be 4.4 or newer (macOS brings 3.2).
 """
 
-# bash takes what stands behind a `=` or `@` for a word of its own, unless COMP_WORDBREAKS says otherwise.
+# bash takes what stands behind a `=` or `@` for a word of its own, unless COMP_WORDBREAKS says otherwise, or a quote is
+# open before it. What it is given it puts between quotes as it is: there, names that need more than them are left out.
 _BASH = r"""
 _openai_async_completion() {
-    local line kind prefix value help
+    local kind prefix value help begun word=${COMP_WORDS[COMP_CWORD]}
     COMPREPLY=()
     while IFS=$'\x1f' read -r kind prefix value help; do
+        begun= # what stands between the quote and the value
+        [[ $word == [\'\"]"$prefix"* ]] && begun=$prefix
         case $kind${prefix: -1} in
-            file@) while read -r value; do COMPREPLY+=("@$(printf %q "$value")"); done < <(compgen -f -- "$value") ;;
+            file@)
+                while read -r value; do
+                    if [[ $word != [\'\"]* ]]; then
+                        COMPREPLY+=("@$(printf %q "$value")")
+                    elif [[ $value != *[\'\"\\\`\$!]* ]]; then
+                        COMPREPLY+=("${begun:-@}$value")
+                    fi
+                done < <(compgen -f -- "$value") ;;
             file*) compopt -o default ;;
-            plain=) [[ $COMP_WORDBREAKS == *=* ]] && prefix=; COMPREPLY+=("$prefix$value") ;;
+            plain=) [[ -z $begun && $COMP_WORDBREAKS == *=* ]] && prefix=; COMPREPLY+=("$prefix$value") ;;
             plain*) COMPREPLY+=("$prefix$value") ;;
         esac
     done < <(ASKED=1 LINE="${COMP_LINE:0:COMP_POINT}" "$1" 2>/dev/null)

@@ -76,9 +76,13 @@ def debug_option(function: _F) -> _F:
 def parameters(ctx: click.Context, param: click.Parameter, words: tuple[str, ...]) -> dict[str, Any]:
     """Return what `--param NAME=VALUE` sets: JSON where it can be read as such, else text; `@FILE` is a file of JSON.
 
+    While a line is completed it is nothing, and no file is read: it may be a pipe.
+
     Raises:
         click.BadParameter: There is no NAME or no VALUE, or the file can't be read.
     """
+    if ctx.resilient_parsing:
+        return {}
     found: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")

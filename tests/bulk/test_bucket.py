@@ -64,6 +64,23 @@ def test_a_full_bucket_takes_in_no_more() -> None:
     assert bucket.wait(10, 15.0) > 0
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["arrival", "response"])
+def test_the_moment_that_is_told_shows(late: bool) -> None:  # noqa: FBT001 - pytest gives names
+    """Answers of ten seconds: what came back meanwhile is there if they tell of the arrival, and not if of now."""
+    bucket = Bucket(1.0, 0.0)
+    level, asked = 600.0, list[tuple[float, float, float]]()
+    for second in range(60):
+        taken = 30 if second % 20 < 10 else 0
+        level += 10 - taken
+        bucket.take(taken, float(second))
+        asked.append((float(second), bucket.balance, level))
+        if second >= 10:
+            at, balance, before = asked[second - 10]
+            bucket.observe(told(int(min(level if late else before, 599))), float(second), at, balance)
+    left = bucket._level
+    assert left == pytest.approx(level, abs=5) if not late else left <= level + 1
+
+
 def test_what_others_take_is_expected_to_go_on() -> None:
     """Somebody else who takes half of what comes back is noticed within seconds, and believed to stay."""
     bucket = Bucket(1.0, 0.0)

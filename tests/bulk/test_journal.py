@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from openai_async.bulk.journal import Journal
 from openai_async.bulk.linefile import JournalError
+from openai_async.bulk.result import Result
 from openai_async.errors import RateLimitError
 from openai_async.types.completion import ChatCompletion
 
@@ -182,8 +183,15 @@ def test_a_reader_leaves_no_file(tmp_path):
         assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_full_disk_leaves_no_half_line(tmp_path, monkeypatch):
-    """A line that can't be written whole is taken back, and its key is not done."""
+@pytest.mark.parametrize(
+    "record",
+    [
+        lambda journal: journal.record("b", 2),
+        lambda journal: journal.keep([Result(index=0, key=key, item=None, value="x" * 1000) for key in ("bb", "b")]),
+    ],
+)
+def test_a_full_disk_leaves_no_half_line(tmp_path, record):
+    """Lines that can't be written whole are taken back, and their keys are not done."""
     with Journal(tmp_path) as journal:
         journal.record("a", 1)
         write = FileIO.write
@@ -193,20 +201,52 @@ def test_a_full_disk_leaves_no_half_line(tmp_path, monkeypatch):
             def write(self, data):
                 calls.append(data)
                 if len(calls) == 1:
-                    return write(self, data[:5])
+                    return write(self, data[: len(data) * 2 // 3])
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         file = journal._own._file
         with Full(file.name, "ab+") as full:
             journal._own._file = full
             with pytest.raises(JournalError, match=r"x|outcomes-.*: No space left on device"):
-                journal.record("b", 2)
+                record(journal)
             journal._own._file = file
         assert not journal.done("b")
+        assert not journal.done("bb")
         journal.record("c", 3)
     with Journal(tmp_path) as journal:
         assert values(journal) == {"a": 1, "c": 3}
         assert journal.damaged == []
+
+
+def test_many_outcomes_are_one_write(tmp_path):
+    """Results are kept together: a line each, values and errors, as if recorded one by one; those that are known stay."""
+    results = [
+        Result(index=0, key="a", item=0, value=ChatCompletion.from_dict(COMPLETION)),
+        Result(index=1, key="b", item=1, error=ValueError("no")),
+        Result(index=2, key="c", item=2, value="new"),
+        Result(index=3, key="d", item=3),
+    ]
+    written = []
+
+    class Watched(FileIO):
+        def write(self, data):
+            written.append(bytes(data))
+            return super().write(data)
+
+    with Journal(tmp_path) as journal:
+        journal.record("c", "old")
+        file = journal._own._file
+        with Watched(file.name, "ab+") as journal._own._file:
+            journal.keep(results)
+            journal.keep(results[2:])
+            journal.keep([])
+        journal._own._file = file
+        assert [data.count(b"\n") for data in written] == [3]
+        assert journal.get("b").error == {"kind": "ValueError", "message": "no"}
+    with Journal(tmp_path) as journal:
+        assert [entry.key for entry in journal.entries()] == ["c", "a", "b", "d"]
+        assert journal.get("c").value == "old"
+        assert journal.get("a").value["vendor"] == {"x": [1]}
 
 
 @pytest.mark.parametrize(("policy", "least", "most"), [("always", 3, 3), ("never", 0, 0), (1.0, 1, 1)])

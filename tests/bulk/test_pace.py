@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from support.ratesim import Outcome, Server, simulate
+from support.ratesim import Clairvoyant, Outcome, Server, simulate
 
 from openai_async.bulk.pace import Pace
 
@@ -19,19 +19,29 @@ HEADERS = {
 
 # Seconds that an answer takes, and requests a minute: the five of the figures in docs/rate-limits.md.
 SETTINGS = [(1.0, 600), (4.0, 600), (4.0, 6000), (15.0, 600), (15.0, 6000)]
+FEW = [SETTINGS[0], SETTINGS[3], SETTINGS[4]]
 settings = pytest.mark.parametrize(("latency", "rpm"), SETTINGS)
 LATE = pytest.mark.parametrize("headers_after", [0.5, None], ids=["early", "late"])
 
 
-def duration(latency: float, rpm: int) -> float:
-    """Ten minutes, as in those figures; half as long where that is many requests, and the beginning is soon over."""
-    return 300 if rpm > 600 and latency < 15 else 600
+SEEDS = pytest.mark.parametrize("seed", [None, 1], ids=["even", "chance"])
 
 
 def assert_well(outcome: Outcome) -> None:
-    """Of what the server could have answered 93 % at least was used, and 2 % of all calls at most were refused."""
+    """In ten minutes, of what the server could have answered 93 % at least was used, and 2 % of all calls at most refused."""
     assert outcome.used >= 0.93
     assert outcome.wasted <= 0.02
+    assert outcome.overloaded <= 0.02 * outcome.answered
+
+
+@settings
+def test_what_is_missing_at_least(latency: float, rpm: int) -> None:
+    """Answers that are not whole at the end don't count: of those in 15 s 2.3 % are missing even who knows everything."""
+    server = Server(rpm, latency=latency, storm=(60, 120))
+    outcome = simulate(server, Clairvoyant(server))
+
+    assert outcome.refused == 0
+    assert outcome.used == pytest.approx(1 - latency / 660, abs=0.001)
 
 
 @pytest.mark.timeout(180)
@@ -40,7 +50,7 @@ def assert_well(outcome: Outcome) -> None:
 def test_quotas_are_used_and_not_exceeded(latency: float, rpm: int, headers_after: float | None) -> None:
     """Whatever the latency, and whenever headers come, the quota is used, and nothing at all is refused."""
     server = Server(rpm, latency=latency, headers_after=headers_after)
-    outcome = simulate(server, Pace(), seconds=duration(latency, rpm))
+    outcome = simulate(server, Pace())
 
     assert_well(outcome)
     assert outcome.refused == 0
@@ -101,7 +111,13 @@ def test_a_server_that_says_nothing(latency: float, rpm: int) -> None:
 
     They can't be spared: with less asked for than is allowed nobody learns that more would be.
     """
-    assert_well(simulate(Server(rpm, latency=latency, silent=True), Pace(), seconds=duration(latency, rpm)))
+    assert_well(simulate(Server(rpm, latency=latency, silent=True), Pace()))
+
+
+@pytest.mark.parametrize(("latency", "rpm"), SETTINGS[:4])
+def test_a_server_that_says_nothing_until_the_end(latency: float, rpm: int) -> None:
+    """Nor when an answer has begun. Of the fifth setting, 1,500 at once by answers that are 15 s late, 90 % are used."""
+    assert_well(simulate(Server(rpm, latency=latency, headers_after=None, silent=True), Pace()))
 
 
 @pytest.mark.parametrize("latency", [1.0, 4.0, 15.0])
@@ -110,40 +126,72 @@ def test_a_tenant_of_a_server_that_says_nothing(latency: float) -> None:
     assert_well(simulate(Server(600, latency=latency, silent=True, tenant=(0.5, 180, 360)), Pace()))
 
 
-@pytest.mark.parametrize("silent", [False, True], ids=["headers", "silent"])
-@pytest.mark.parametrize("latency", [1.0, 4.0, 15.0])
-def test_a_storm_is_waited_for(latency: float, silent: bool) -> None:  # noqa: FBT001 - pytest gives names
+@pytest.mark.timeout(180)
+@LATE
+@settings
+def test_a_storm_is_waited_for(latency: float, rpm: int, headers_after: float | None) -> None:
     """While a server refuses everything for a minute, it is asked as rarely as it wants; afterwards all goes on.
 
     What can't be foreseen are the requests of the first tenth of a second, and one each time when the server's word was to
     come again: six of six thousand.
     """
-    outcome = simulate(Server(600, latency=latency, storm=(60, 120), silent=silent), Pace())
+    server = Server(rpm, latency=latency, headers_after=headers_after, storm=(60, 120))
+    outcome = simulate(server, Pace())
 
     assert_well(outcome)
-    if not silent:
-        assert outcome.refused <= 6
+    assert outcome.refused <= 0.001 * outcome.answered
 
 
-def test_a_storm_with_late_headers() -> None:
-    """Where an answer takes 15 s and its head as long, who tries it again is not waited for: no refusal is enough.
-
-    Of ten minutes 92 to 94 % are used, by the chance of how many calls are under way at the end, so it lasts fifteen.
-    """
-    outcome = simulate(Server(600, latency=15.0, headers_after=None, storm=(60, 120)), Pace(), seconds=900)
-
-    assert outcome.used >= 0.93
-    assert outcome.refused <= 6
-
-
+@LATE
 @pytest.mark.parametrize("latency", [1.0, 4.0, 15.0])
-def test_overload_lowers_the_number_at_once(latency: float) -> None:
-    """A server that can do fifty at once, and says 503 beyond that, is kept busy and rarely overloaded."""
-    server = Server(1e6, tpm=1e12, latency=latency, capacity=50, silent=True)
-    outcome = simulate(server, Pace(), seconds=150 * latency)
+def test_a_storm_of_a_server_that_says_nothing(latency: float, headers_after: float | None) -> None:
+    """Likewise."""
+    server = Server(600, latency=latency, headers_after=headers_after, storm=(60, 120), silent=True)
+    assert_well(simulate(server, Pace()))
 
-    assert outcome.used >= 0.93
-    assert outcome.overloaded <= 0.02 * outcome.answered
+
+@SEEDS
+@pytest.mark.parametrize("silent", [False, True], ids=["headers", "silent"])
+@LATE
+@pytest.mark.parametrize("latency", [1.0, 4.0, 15.0])
+def test_overload_lowers_the_number_at_once(
+    latency: float,
+    headers_after: float | None,
+    silent: bool,  # noqa: FBT001 - pytest gives names
+    seed: int | None,
+) -> None:
+    """A server that can do fifty at once, and says 503 beyond that, is kept busy and rarely overloaded.
+
+    Whatever its headers say: they would allow a million a minute.
+    """
+    server = Server(1e6, tpm=1e12, latency=latency, headers_after=headers_after, capacity=50, silent=silent, seed=seed)
+    assert_well(simulate(server, Pace()))
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["headers", "silent"])
+def test_a_run_does_not_begin_with_a_storm(silent: bool) -> None:  # noqa: FBT001 - pytest gives names
+    """Of the first ten seconds a dozen requests at most are too many."""
+    server = Server(1e6, tpm=1e12, latency=15.0, capacity=50, silent=silent)
+
+    assert simulate(server, Pace(), seconds=10).overloaded <= 12
+
+
+@pytest.mark.timeout(180)
+@LATE
+@pytest.mark.parametrize(("latency", "rpm"), FEW)
+def test_errors_of_every_day(latency: float, rpm: int, headers_after: float | None) -> None:
+    """One 503 of five hundred requests is no overload."""
+    server = Server(rpm, latency=latency, headers_after=headers_after, strays=0.002, seed=0)
+    assert_well(simulate(server, Pace()))
+
+
+@pytest.mark.timeout(180)
+@LATE
+@pytest.mark.parametrize(("latency", "rpm"), FEW)
+def test_an_outage_is_waited_for(latency: float, rpm: int, headers_after: float | None) -> None:
+    """A minute of 503s without a word says nothing of how many the server bears before and after."""
+    server = Server(rpm, latency=latency, headers_after=headers_after, outage=(60, 120), seed=0)
+    assert_well(simulate(server, Pace()))
 
 
 def test_a_server_that_hangs_under_load() -> None:
@@ -151,18 +199,18 @@ def test_a_server_that_hangs_under_load() -> None:
     server = Server(1e6, tpm=1e12, latency=4.0, capacity=50, hangs=30.0, silent=True)
     outcome = simulate(server, Pace(), seconds=900)
 
-    assert outcome.used >= 0.85
+    assert outcome.used >= 0.9
     assert outcome.overloaded <= 0.02 * outcome.answered
 
 
 def test_probes_come_first() -> None:
-    """Until the first answer only a few go."""
+    """Until the first answer only a few go, and as many each second."""
     pace = Pace(probes=3)
     for _ in range(3):
         assert pace.wait(0, 0.0) == 0.0
         pace.grant(0, 0.0)
 
-    assert pace.wait(0, 0.0) == math.inf
+    assert pace.wait(0, 0.0) == pytest.approx(1 / 3)
 
 
 def test_an_empty_bucket_is_waited_for() -> None:

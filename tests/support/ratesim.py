@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
+from random import Random
 
+from openai_async.bulk.line import Pacer
 from openai_async.bulk.load import Grant
-from openai_async.bulk.pace import Pace
 
-__all__ = ["Outcome", "Server", "simulate"]
+__all__ = ["Clairvoyant", "Outcome", "Server", "simulate"]
+
+# Seconds to a refusal.
+_REFUSAL = 0.1
 
 
 @dataclass
@@ -33,6 +37,10 @@ class Bucket:
     def refill(self, now: float) -> None:
         self.level = min(self.limit, self.level + self.limit / self.window * (now - self.at))
         self.at = now
+
+    def rest(self, units: float) -> float:
+        """Seconds until so many are there."""
+        return max(0.0, units - self.level) / self.limit * self.window
 
     def headers(self, kind: str) -> dict[str, str]:
         """As OpenAI sends them: what is left is rounded down, the time until all is back is in milliseconds."""
@@ -59,9 +67,12 @@ class Server:
         silent: Whether it says nothing of its limits.
         forgets: Of so many responses one tells of the limits; the others say nothing of them.
         storm: From when to when it refuses everything, saying only when to come again.
+        outage: From when to when it answers everything with 503.
+        strays: The part of the requests that it answers with 503 although nothing is wrong.
         capacity: Requests at once; more are a 503. None: any number.
         hangs: Seconds after which clients give up what goes beyond the capacity, for it is never answered; None: it is
             refused.
+        seed: Of the chance by which each answer takes 0.7 to 1.3 times as long as said; None: all take the same time.
     """
 
     rpm: float
@@ -73,8 +84,11 @@ class Server:
     silent: bool = False
     forgets: int = 1
     storm: tuple[float, float] | None = None
+    outage: tuple[float, float] | None = None
+    strays: float = 0.0
     capacity: int | None = None
     hangs: float | None = None
+    seed: int | None = None
     asked: int = 0
     requests: Bucket = field(init=False)
     tokens: Bucket = field(init=False)
@@ -83,6 +97,11 @@ class Server:
 
     def __post_init__(self) -> None:
         self.requests, self.tokens = Bucket(self.rpm, self.window), Bucket(self.tpm, self.window)
+        self._random = Random(self.seed)
+
+    def lasts(self, seconds: float) -> float:
+        """Return how long something takes that usually takes so long."""
+        return seconds if self.seed is None else seconds * self._random.uniform(0.7, 1.3)
 
     def take(self, tokens: int, now: float) -> tuple[int, dict[str, str]]:
         """Decide about a request."""
@@ -94,6 +113,8 @@ class Server:
             return 429, {"retry-after": f"{min(self.storm[1] - now, 20):.0f}"}
         if self.capacity is not None and self.running >= self.capacity:
             return 503, {}
+        if (self.outage and self.outage[0] <= now < self.outage[1]) or self._random.random() < self.strays:
+            return 503, {}
         fits = self.requests.level >= 1 and self.tokens.level >= tokens
         self.requests.level = max(0.0, self.requests.level - 1)
         if fits:
@@ -101,6 +122,18 @@ class Server:
         tells = not self.silent and self.asked % self.forgets == 0
         told = {**self.requests.headers("requests"), **self.tokens.headers("tokens")} if tells else {}
         return (200 if fits else 429), told
+
+    def rest(self, tokens: int, now: float) -> float:
+        """Return the seconds until it would answer a request, if nobody else asks; `math.inf`: not before one is over."""
+        self._tenant_takes(now)
+        self.requests.refill(now)
+        self.tokens.refill(now)
+        for trouble in self.storm, self.outage:
+            if trouble and trouble[0] <= now < trouble[1]:
+                return trouble[1] - now
+        if self.capacity is not None and self.running >= self.capacity:
+            return math.inf
+        return max(self.requests.rest(1), self.tokens.rest(tokens))
 
     def _tenant_takes(self, now: float) -> None:
         if self.tenant is None:
@@ -141,17 +174,55 @@ class Outcome:
         return self.refused / max(self.answered + self.refused, 1)
 
 
-def simulate(server: Server, *paces: Pace, seconds: float = 600.0, tokens: int = 500) -> Outcome:
+class Clairvoyant:
+    """A client that knows at each moment what the server would answer: nobody does better.
+
+    Args:
+        server: The server, which it looks into.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.in_flight: int = 0
+        self.rejected: int = 0
+
+    def wait(self, tokens: int, now: float) -> float:
+        """Return the seconds until a request would be answered."""
+        return self._server.rest(tokens, now)
+
+    def grant(self, tokens: int, now: float) -> Grant:
+        """Give leave."""
+        self.in_flight += 1
+        return Grant(tokens, now)
+
+    def observe(self, grant: Grant, status: int, headers: Mapping[str, str], now: float) -> None:
+        """Take no note of what is known."""
+        del headers, now
+        grant.status = status
+        self.rejected += status == 429
+
+    def settle(self, grant: Grant, used: int | None, now: float) -> None:
+        """Take note that a request is over."""
+        del grant, used, now
+        self.in_flight -= 1
+
+    def give_back(self, grant: Grant) -> None:
+        """Take back a leave."""
+        del grant
+        self.in_flight -= 1
+
+
+def simulate(server: Server, *paces: Pacer, seconds: float = 600.0, tokens: int = 500) -> Outcome:
     """Have clients with endless work ask a server for so long."""
     outcome = Outcome(ideal=_ideal(server, seconds, tokens))
     order = count()
-    due: dict[Pace, float] = {}  # when each is woken next
-    events: list[tuple[float, int, Pace, Callable[[float], None] | None]] = []
+    due: dict[Pacer, float] = {}  # when each is woken next
+    events: list[tuple[float, int, Pacer, Callable[[float], None] | None]] = []
 
-    def at(when: float, pace: Pace, what: Callable[[float], None] | None) -> None:
+    def at(when: float, pace: Pacer, what: Callable[[float], None] | None) -> None:
         heapq.heappush(events, (when, next(order), pace, what))
 
-    def ask(pace: Pace, now: float) -> None:
+    def ask(pace: Pacer, now: float) -> None:
         grant = pace.grant(tokens, now)
         status, headers = server.take(tokens, now)
         outcome.refused += status == 429
@@ -160,19 +231,21 @@ def simulate(server: Server, *paces: Pace, seconds: float = 600.0, tokens: int =
             at(now + server.hangs, pace, lambda then: pace.settle(grant, None, then))
             return
         server.running += status == 200
-        took = server.latency if status == 200 else 0.1
-        head = took if server.headers_after is None or status != 200 else min(server.headers_after, took)
+        took = server.lasts(server.latency if status == 200 else _REFUSAL)
+        head = took
+        if status == 200 and server.headers_after is not None:
+            head = min(server.lasts(server.headers_after), took)
         at(now + head, pace, lambda then: pace.observe(grant, status, headers, then))
         at(now + took, pace, lambda then: over(pace, grant, then))
 
-    def go(pace: Pace, now: float) -> None:
+    def go(pace: Pacer, now: float) -> None:
         while (delay := pace.wait(tokens, now)) <= 0:
             ask(pace, now)
         if delay < math.inf and not now < due.get(pace, -1.0) <= now + delay:
             due[pace] = now + max(delay, 1e-3)
             at(due[pace], pace, None)
 
-    def over(pace: Pace, grant: Grant, now: float) -> None:
+    def over(pace: Pacer, grant: Grant, now: float) -> None:
         if grant.status == 200:
             server.running -= 1
             outcome.answered += 1
