@@ -6,6 +6,7 @@ the way. Here is how a run is read and left; its loop is in `turns`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Generator, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
@@ -86,7 +87,7 @@ class ToolRunner(Generic[T]):
         # Held by nobody else: a run that is dropped is closed at once, and its tools are cancelled.
         self._events = self._turns.events()
         self._failure: Exception | None = None
-        self._reading = False
+        self._busy = asyncio.Lock()  # held by whoever reads or closes the events
 
     # Running.
 
@@ -110,14 +111,14 @@ class ToolRunner(Generic[T]):
             StreamStateError: Another task is reading, or the run was aborted.
             Exception: A tool's own, as `on_tool_error` has it.
         """
-        if self._reading:
-            raise StreamStateError("Another task is reading this run.")
         if self._failure is not None:
             raise self._failure
         if self._turns.work.aborted:
-            await self._events.aclose()
+            await self.aclose()
             raise self._turns.work.abortion()
-        self._reading = True
+        if self._busy.locked():
+            raise StreamStateError("Another task is reading this run.")
+        await self._busy.acquire()  # at once: nobody holds it
         try:
             return await anext(self._events)
         except StopAsyncIteration:
@@ -131,7 +132,7 @@ class ToolRunner(Generic[T]):
             self.abort()
             raise
         finally:
-            self._reading = False
+            self._busy.release()
 
     async def final(self) -> ToolRun[T]:
         """Run to the end and return what was said and done; cancels and raises as `__anext__`."""
@@ -167,7 +168,10 @@ class ToolRunner(Generic[T]):
         self._turns.abort()
 
     async def aclose(self) -> None:
-        """Do as `abort`, and wait until everything has stopped."""
+        """Do as `abort`, and wait until everything has stopped. A tool that calls this is cancelled here.
+
+        Cancelling it ends the wait alone: everything stops all the same.
+        """
         self.abort()
-        if not self._reading:  # else the task that reads cleans up
+        async with self._busy:
             await self._events.aclose()

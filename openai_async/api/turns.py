@@ -92,37 +92,41 @@ class Turns(Generic[T]):
             Exception: As `ToolRunner.__anext__`.
         """
         turn, conversation = 1, self.conversation
-        while True:
-            yield TurnStartedEvent(turn=turn)
-            try:
-                answer = await self._send()
-                if self._streaming:
-                    self._stream = answer
-                    async for event in answer:
-                        yield event
-                    answer = await answer.final()
-            except OutputParseError as failure:
-                answer = _calling_anyway(failure)
-            finally:
-                await self._leave_stream()
-            conversation.take(answer)
-            if conversation.open_calls:
-                if turn == self._max_turns:
-                    raise ToolLoopError(conversation.run)
-                task, happening = self._answer()
+        try:
+            while True:
+                yield TurnStartedEvent(turn=turn)
                 try:
-                    while (told := await happening.get()) is not None:
-                        yield told
-                    conversation.answer(self.work.result(task))
+                    answer = await self._send()
+                    if self._streaming:
+                        self._stream = answer
+                        async for event in answer:
+                            yield event
+                        answer = await answer.final()
+                except OutputParseError as failure:
+                    answer = _calling_anyway(failure)
                 finally:
-                    await self.work.stop()
-            messages = conversation.end_turn()
-            if not conversation.over:
-                self._call = self._make_call()
-            yield TurnDoneEvent(turn=turn, completion=conversation.run.completion, messages=messages)
-            if conversation.over:
-                break
-            turn += 1
+                    await self._leave_stream()
+                conversation.take(answer)
+                if conversation.open_calls:
+                    if turn == self._max_turns:
+                        raise ToolLoopError(conversation.run)
+                    task, happening = self._answer()
+                    try:
+                        while (told := await happening.get()) is not None:
+                            yield told
+                        conversation.answer(self.work.result(task))
+                    finally:
+                        await self.work.stop()
+                messages = conversation.end_turn()
+                if not conversation.over:
+                    self._call = self._make_call()
+                yield TurnDoneEvent(turn=turn, completion=conversation.run.completion, messages=messages)
+                if conversation.over:
+                    break
+                turn += 1
+        finally:
+            if self._call is not None:  # it will not be sent, and need not warn of it: the run was awaited
+                self._call.close()
         self.done = True
         yield RunDoneEvent(run=conversation.run)
 

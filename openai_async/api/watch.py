@@ -25,6 +25,7 @@ from openai_async.hooks.records import (
     RequestStarted,
     next_call,
 )
+from openai_async.transport.loops import running_loop
 from openai_async.transport.message import Response, StaleConnectionError
 from openai_async.transport.redaction import masked
 from openai_async.transport.timer import Timer
@@ -85,12 +86,15 @@ class Watch:
         headers: What hooks add to the request's.
         stream: Whether it asks for a stream.
         secrets: Keys that no record may show.
+
+    Raises:
+        OpenAIError: No event loop of asyncio's is running here; no hook was told.
     """
 
     def __init__(self, hooks: Hooks, plan: Plan) -> None:
         self._hooks = hooks
         self._call = next_call()
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop()
         self._began = self._loop.time()
         self._attempts = 0
         self._first_token: float | None = None
@@ -177,11 +181,9 @@ class Watch:
             chunks: How many chunks of it.
             model: As they name it; "": they don't.
         """
-        if self._model is None:
+        if self._model is None and model:
             self._model = masked(model, self.secrets)
-        self._hooks.tell(
-            ContentArrived(call=self._call, seconds=at - self._began, chunks=chunks, model=self._model or None)
-        )
+        self._hooks.tell(ContentArrived(call=self._call, seconds=at - self._began, chunks=chunks, model=self._model))
 
     def end_by(self, error: BaseException) -> None:
         """The call ended by an exception, before anything was handed out."""

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 import anyio
 
-from openai_async.errors import StreamStateError
+from openai_async.errors import OpenAIError, StreamStateError
+from openai_async.transport.loops import running_loop
 
 __all__ = ["Work"]
 
@@ -32,8 +33,19 @@ class Work:
         self._task: asyncio.Task[Any] | None = None
 
     def start(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
-        """Begin the next piece; the one before is over."""
-        task = self._task = asyncio.create_task(work)
+        """Begin the next piece; the one before is over.
+
+        Raises:
+            OpenAIError: No event loop of asyncio's is running here.
+        """
+        try:
+            loop = running_loop()
+        except OpenAIError:
+            work.close()
+            raise
+        task = self._task = loop.create_task(work)
+        if self.aborted:  # by the work itself: an eager task has begun by now
+            task.cancel()
         task.add_done_callback(_see)  # whoever waits gets its exception; a run may be dropped, and then nobody does
         return task
 

@@ -94,7 +94,8 @@ function _openai_async_words
         if test $field[1] = plain
             printf '%s%s\t%s\n' $field[2] $field[3] $field[4]
         else if string match -q '*@' -- $field[2]
-            string replace -r '^' -- $field[2] (complete -C"'' $field[3]")
+            set -l path (string escape --no-quoted -- $field[3] | string replace -r '^\\\\~' '~')
+            string replace -r '^' -- $field[2] (complete -C"'' $path")
         end
     end
 end

@@ -83,7 +83,7 @@ class ASGITransport:
         Cancelling it leaves that to the event loop.
         """
         self._closed = True
-        here = asyncio.get_running_loop()
+        here = asyncio._get_running_loop()  # none under trio, which had no responses
         tasks = [response.task for response in self._open if response.loop is here]
         for response in tuple(self._open):
             response.close()

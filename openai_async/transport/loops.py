@@ -1,4 +1,4 @@
-"""Event loops seen from outside: which of them may be touched from here, and how.
+"""Event loops: which one runs here, and which of the others may be touched from here, and how.
 
 A loop and a function come in. Nothing here knows what the function does.
 """
@@ -10,7 +10,24 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-__all__ = ["in_loop", "owe_nothing"]
+from openai_async.errors import OpenAIError
+
+__all__ = ["in_loop", "owe_nothing", "running_loop"]
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """Return the loop that runs here.
+
+    Raises:
+        OpenAIError: None of asyncio's does.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise OpenAIError(
+            "No asyncio event loop is running here. Call this from a coroutine that asyncio.run() runs; trio has another "
+            "kind of loop, which aiohttp can't use."
+        ) from None
 
 
 def in_loop(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) -> None:

@@ -228,7 +228,8 @@ class AiohttpTransport:
         self._bury()
         if self._given is not None:
             await self._given.leave()
-        home = self._homes.pop(asyncio.get_running_loop(), None)
+        here = asyncio._get_running_loop()
+        home = self._homes.pop(here, None) if here is not None else None  # under trio there are no connections
         if home is not None:
             await home.close()
 

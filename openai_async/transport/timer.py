@@ -14,8 +14,10 @@ from math import inf
 from types import TracebackType
 from typing import Self
 
-from openai_async.errors import APITimeoutError, OpenAIError, StreamStateError, TimeoutPhase
+from openai_async.errors import APITimeoutError, StreamStateError, TimeoutPhase
 from openai_async.types.options import Timeout
+
+from .loops import running_loop
 
 __all__ = ["Timer"]
 
@@ -26,16 +28,6 @@ _HINTS: dict[TimeoutPhase, str] = {
     "idle": "no further token arrived within {:g} s",
     "total": "the call took longer than {:g} s in all",
 }
-
-
-def _running_loop() -> asyncio.AbstractEventLoop:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        raise OpenAIError(
-            "No asyncio event loop is running here. Call this from a coroutine that asyncio.run() runs; trio has another "
-            "kind of loop, which aiohttp can't use."
-        ) from None
 
 
 def _clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
@@ -65,7 +57,7 @@ class Timer:
     def __init__(self, timeout: Timeout) -> None:
         self.timeout: Timeout = timeout
         self.attempts: int = 0
-        self.loop: asyncio.AbstractEventLoop = _running_loop()
+        self.loop: asyncio.AbstractEventLoop = running_loop()
         self._clock = _clock_of(self.loop)
         self.phase: TimeoutPhase = "total"
         # When each thing happened, in seconds of the loop's clock: what `ChatStream.timing` shows.
@@ -158,8 +150,9 @@ class Timer:
 
         Raises:
             StreamStateError: It is another, most likely because `asyncio.run` was called once more.
+            OpenAIError: It is none of asyncio's.
         """
-        if asyncio.get_running_loop() is not self.loop:
+        if running_loop() is not self.loop:
             self._reader = 0
             raise StreamStateError(
                 "A stream can only be read in the event loop in which it was opened, and this is another one; open it "

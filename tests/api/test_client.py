@@ -763,6 +763,24 @@ async def test_transport_of_the_users() -> None:
     assert all(name == name.lower() for name in request.headers)
 
 
+@pytest.mark.parametrize("hooks", [None, [print]])
+@pytest.mark.parametrize("way", ["create", "stream", "run_tools"])
+def test_without_a_loop_of_asyncios(way: str, hooks: Any) -> None:
+    """As under trio: a call says so, whichever it is, and the client can be closed after it."""
+
+    def get() -> None:
+        """Get it."""
+
+    async def main() -> None:
+        async with AsyncOpenAI(api_key=KEY, hooks=hooks) as client:
+            more: Any = {"tools": [get]} if way == "run_tools" else {}
+            method: Any = getattr(client.chat.completions, way)
+            await method(model="m", messages=[{"role": "user", "content": "hi"}], **more)
+
+    with pytest.raises(errors.OpenAIError, match="No asyncio event loop is running here"):
+        main().send(None)
+
+
 @pytest.mark.parametrize("name", ["api_key", "base_url", "timeout", "max_retries", "organization", "project", "chat"])
 def test_settings_do_not_change(name: str) -> None:
     """Assigning a setting, which would do nothing, is an error that says what to do instead."""

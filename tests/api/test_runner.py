@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable
 from types import MappingProxyType
 from typing import Any
 
-import anyio
+import anyio.lowlevel
 import msgspec
 import pytest
 from pydantic import BaseModel
@@ -904,6 +904,19 @@ async def test_abort_from_a_tool() -> None:
 
 
 @anyio_test
+async def test_leaving_from_a_tool() -> None:
+    """A tool may close its own run, which ends both; who waits gets an error."""
+    runners: list[ToolRunner[Any]] = []
+
+    async def leave() -> None:
+        await runners[0].aclose()
+
+    runners.append(Scene(calling(call("leave"))).run(leave))
+    with pytest.raises(errors.StreamStateError, match="The run was aborted"):
+        await runners[0]
+
+
+@anyio_test
 @pytest.mark.parametrize("stream", [False, True])
 async def test_abort_from_another_task(stream: bool) -> None:  # noqa: FBT001 - a column of the table
     """A request under way is aborted, and who waits for it gets an error."""
@@ -932,6 +945,35 @@ async def test_abort_between_events() -> None:
 
     with pytest.raises(errors.StreamStateError, match="The run was aborted"):
         await anext(runner)
+
+
+@anyio_test
+@pytest.mark.parametrize("others", [["final"], ["aclose", "aclose"], ["final", "aclose"]])
+async def test_leaving_waits_for_the_tools(others: list[str]) -> None:
+    """Whoever leaves finds the tools ended, though other tasks read the run or leave it."""
+    ended: list[str] = []
+
+    async def hang() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await anyio.lowlevel.cancel_shielded_checkpoint()
+            ended.append("hang")
+
+    runner = Scene(calling(call("hang"))).run(hang)
+    async for each in runner:
+        if each.type == "run.tool.started":
+            break
+    waiting = [asyncio.create_task(getattr(runner, name)()) for name in others]
+    await asyncio.sleep(0)
+
+    await runner.aclose()
+
+    assert ended == ["hang"]
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [
+        errors.StreamStateError if name == "final" else type(None) for name in others
+    ]
 
 
 @anyio_test
@@ -1033,6 +1075,33 @@ def test_a_run_that_is_dropped(ending: str, leave: str, *, stream: bool) -> None
         gc.collect()
     assert complaints == []
     assert ended == ["tool"]
+
+
+@anyio_test
+@pytest.mark.parametrize("place", ["run.turn.started", "run.turn.done", "content.delta"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_run_that_is_dropped_between_tools(place: str, *, stream: bool) -> None:
+    """A run that is dropped before a request, or within its stream, warns of nothing: it was awaited."""
+    says = ScriptedResponse(event(chunk("Hel")), 3600.0, headers=EVENT_STREAM) if stream else saying()
+    calls = streamed_call("get", "{}") if stream else calling(call())
+    scene = Scene(calls, says)
+
+    async def read() -> None:
+        async for each in scene.run(get, stream=stream):
+            if each.type == place:
+                break
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        before = asyncio.all_tasks()
+        await read()
+        await asyncio.sleep(0)  # now asyncio's task that closes it is there
+        while asyncio.all_tasks() - before:  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0)
+        gc.collect()
+
+    assert not warned
+    assert says.closed == (stream and place == "content.delta")
 
 
 @anyio_test

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 
@@ -67,6 +68,24 @@ async def test_a_result_that_comes_with_a_cancelling() -> None:
     with pytest.raises(asyncio.CancelledError):
         await receiver[0]
     assert result.closed == 1
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python 3.12 brought eager tasks")
+async def test_work_that_aborts_at_once() -> None:
+    """Work may abort itself before its task is known."""
+    work = Work()
+
+    async def leave() -> None:
+        work.abort()
+        await asyncio.Event().wait()
+
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined]  # 3.12
+    try:
+        with pytest.raises(StreamStateError, match="aborted"):
+            await work.finish(leave())
+    finally:
+        loop.set_task_factory(None)
 
 
 async def test_stopping() -> None:

@@ -254,17 +254,22 @@ def test_errors_are_results(call, tmp_path, server):
 
 
 def test_what_is_no_answer_is_an_error(call, tmp_path):
-    """A server that is too slow, or answers with a web page, leaves a row that says so."""
+    """A server that is too slow, or answers with a web page or with other JSON, leaves a row that says so."""
 
     async def silent(peer):
         del peer
         await asyncio.sleep(3600)
 
-    pages = [answer(b"<html><title>Welcome</title></html>", kind="text/html"), silent]
-    for page, code in zip(pages, ("invalid_response", "timeout"), strict=True):
+    pages = {
+        "page": (answer(b"<html><title>Welcome</title></html>", kind="text/html"), "invalid_response"),
+        "list": (answer([1]), "invalid_response"),
+        "other": (answer({"status": "maintenance"}), "invalid_response"),
+        "slow": (silent, "timeout"),
+    }
+    for name, (page, code) in pages.items():
         with in_thread(RawServer(page)) as server:
-            results = tmp_path / f"{code}.jsonl"
-            words = ["--max-retries", 0, "--timeout", 0.3]
+            results = tmp_path / f"{name}.jsonl"
+            words = ["--max-retries", 0, "--timeout", 0.3 if code == "timeout" else 5]
             done = call(*at(server.url, write(tmp_path / "p.txt", "Hi"), results, *words))
         assert done.returncode == 1
         assert rows(results)["line-1"]["response"] is None

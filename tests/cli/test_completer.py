@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from openai_async.cli.completer import candidates
@@ -36,11 +38,32 @@ def found(line):
     ("echo 'a|b' \\; \"c'd\" && openai-async do", ["doctor"]),
     ("openai-async chat 'a;b' --embe", ["--embedded"]),
     ("openai-async chat a\\;b --embe", ["--embedded"]),
+    ("{ openai-async do", ["doctor"]),
+    ("diff <(openai-async do", ["doctor"]),
+    ("case a in a) openai-async do", ["doctor"]),
+    ("openai-async bulk ${HOME}/a --limit", ["--limit"]),
+    ("openai-async chat -p stop={a,b} --embe", ["--embedded"]),
+    ("openai-async chat -m $(cat a | head) --embe", ["--embedded"]),
+    ("openai-async chat -m `cat a` --embe", ["--embedded"]),
+    ("openai-async chat a 2>&1 &> b --embe", ["--embedded"]),
+    ("openai-async chat `openai-async do", ["doctor"]),
     ("", ["chat", "bulk", "serve", "relay", "completions", "bench", "doctor", "completion"]),
 ])  # fmt: skip
 def test_candidates(line, words):
     """They fit the last command of the line, as a shell would take it apart, and the word that is begun."""
     assert found(line) == words
+
+
+def test_files_of_parameters_are_not_read():
+    """A Tab behind `NAME=@FILE` does not read the file, which may be large, or a pipe that never ends."""
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, b"{}")
+        os.close(writer)
+        assert found(f"openai-async chat -p tools=@/dev/fd/{reader} --embe") == ["--embedded"]
+        assert os.read(reader, 2) == b"{}"
+    finally:
+        os.close(reader)
 
 
 def test_answer(call):

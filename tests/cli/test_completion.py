@@ -26,8 +26,16 @@ def started_in(folder, name):
     program = folder / "bin" / "openai-async"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m openai_async "$@"\n')
     program.chmod(0o755)
-    (folder / "sub").mkdir()
-    for file in ("questions.txt", "two words.jsonl", "model.gguf", "sub/deep.jsonl"):
+    files = (
+        "questions.txt",
+        "two words.jsonl",
+        "model.gguf",
+        "semi;colon.json",
+        "sub/deep.jsonl",
+        "more/two words.json",
+    )
+    for file in files:
+        (folder / file).parent.mkdir(exist_ok=True)
         (folder / file).touch()
     return Shell(name, folder, environment(PATH=f"{program.parent}:{os.environ['PATH']}"))
 
@@ -61,10 +69,17 @@ def shell(request, tmp_path_factory):
     ('openai-async bulk "two', 'openai-async bulk "two words.jsonl" '),
     ("openai-async serve --local mod", "openai-async serve --local model.gguf "),
     ("openai-async chat -p tools=@que", "openai-async chat -p tools=@questions.txt "),
+    ("openai-async chat -p tools=@semi\\;co", "openai-async chat -p tools=@semi\\;colon.json "),
+    ("openai-async chat -p tools=@more/two\\ w", "openai-async chat -p tools=@more/two\\ words.json "),
+    ("openai-async chat -p 'tools=@two", "openai-async chat -p 'tools=@two words.jsonl' "),
+    ('openai-async chat -p "tools=@two', 'openai-async chat -p "tools=@two words.jsonl" '),
+    ("openai-async completions list '--order=d", "openai-async completions list '--order=desc' "),
+    ("openai-async bulk $HOME/que", "openai-async bulk $HOME/questions.txt "),
     # What stands around the command.
     ("A=1 openai-async bulk questions.txt --lim", "A=1 openai-async bulk questions.txt --limit "),
     ("echo a | openai-async bench --base-url http://a:1/v1 --conc",
      "echo a | openai-async bench --base-url http://a:1/v1 --concurrency "),
+    ("openai-async bulk $(echo questions.txt) a --lim", "openai-async bulk $(echo questions.txt) a --limit "),
     ('openai-async chat "what; openai-async is" --embe', 'openai-async chat "what; openai-async is" --embedded '),
     # Nothing to complete: a prompt is no file.
     ("openai-async chat que", "openai-async chat que"),
@@ -83,6 +98,31 @@ def test_a_tab_shows_what_there_is(shell):
     assert all(name in shown for name in ("chat", "bulk", "serve", "relay", "completions", "bench", "doctor"))
     if shell.name != "bash":
         assert "Ask a model, and print its answer as it is written." in shown
+
+
+def test_quotes_of_bash(tmp_path):
+    """A quote may begin in the midst of a word; a name that quotes can't hold as it is, is none to complete."""
+    (tmp_path / "$(touch made).json").touch()
+    bash = started_in(tmp_path, "bash")
+    try:
+        bash.run(_READ["bash"])
+        typed = ("-p tools='@two", "-p 'tools=@$", '-p "tools=@\\$', "-p tools=@\\$", "--model='d")
+        completed = [
+            bash.complete(f"openai-async chat {words}")[0].removeprefix("openai-async chat ") for words in typed
+        ]
+        order = bash.complete("openai-async completions list --order='d")[0]
+    finally:
+        bash.close()
+
+    assert completed == [
+        "-p tools='@two words.jsonl' ",
+        "-p 'tools=@$",
+        '-p "tools=@\\$',
+        "-p tools=@\\$\\(touch\\ made\\).json ",
+        "--model='d",
+    ]
+    assert order == "openai-async completions list --order='desc' "
+    assert not (tmp_path / "made").exists()
 
 
 def test_a_file_of_zsh(tmp_path):

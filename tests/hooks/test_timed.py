@@ -143,6 +143,14 @@ def test_key_as_a_model() -> None:
     assert [record.model for record in told if isinstance(record, ContentArrived)] == ["m ***", "m ***"]
 
 
+def test_model_that_comes_late() -> None:
+    """Chunks that name no model are told without one, those after them with theirs."""
+    told = Timed()
+    read(told, streamed(event(chunk("a", model="")), 1.0, HEL, 1.0, END, DONE))
+
+    assert [record.model for record in told if isinstance(record, ContentArrived)] == [None, "m-1", "m-1"]
+
+
 def test_hooks_beside_one_that_asks() -> None:
     """They are told nothing of it."""
     told: list[Any] = []
