@@ -75,7 +75,7 @@ class Subscription(AsyncIterator[Batch]):
         Raises:
             UnknownStream: There is none, or it is another owner's.
             StreamExpired: It is no longer kept.
-            HubClosed: The hub is not running.
+            HubClosed: The hub is not running, or closed meanwhile.
             StreamStateError: The subscription was closed.
         """
         if self._closed:

@@ -24,16 +24,7 @@ from .log import Batch, End
 from .refusal import Refusal
 from .watcher import until
 
-__all__ = [
-    "End",
-    "FrameFormat",
-    "FrameSink",
-    "Socket",
-    "SocketGone",
-    "converse",
-    "first_cursor",
-    "hand_on",
-]
+__all__ = ["End", "FrameFormat", "FrameSink", "Socket", "SocketGone", "converse", "first_cursor", "hand_on"]
 
 FrameFormat: TypeAlias = Literal["chunk", "text"]
 """`"chunk"`: JSON objects with the chunks as the server sent them; `"text"`: what choice 0 says, bare, nothing else."""
@@ -114,6 +105,7 @@ class FrameSink:
         self._socket = socket
         self._text_only = format == "text"
         self._said = False  # some text was sent
+        self._ended = False
         self._odd = ChunkDecoder()  # for what is not as published, characters in two halves among it
 
     async def send(self, batch: Batch) -> None:
@@ -151,6 +143,7 @@ class FrameSink:
             code: The close frame's.
         """
         end: dict[str, Any] = {"status": status} if error is None else {"status": status, "error": error}
+        self._ended = True
         with anyio.move_on_after(GRACE):
             try:
                 await self._socket.send(msgspec.json.encode({"end": end}).decode())
@@ -159,7 +152,7 @@ class FrameSink:
             await self._socket.close(code, status)
 
     async def refuse_stop(self, error: dict[str, Any]) -> None:
-        """Say that a stop did not get through so far; bare text can't say it.
+        """Say that a stop did not get through so far; bare text can't say it, and nothing is said after the end.
 
         Args:
             error: The API's error object.
@@ -167,7 +160,7 @@ class FrameSink:
         Raises:
             SocketGone: The reader left.
         """
-        if not self._text_only:
+        if not (self._text_only or self._ended):
             await self._socket.send(msgspec.json.encode({"stopped": False, "error": error}).decode())
 
     async def _say(self, payloads: Iterable[bytes]) -> None:
@@ -207,7 +200,8 @@ async def converse(
 ) -> T | None:
     """Do some work while listening to the client; return its result, or None: the client left first, or the server stops.
 
-    Cancelling it, and the client's leaving, cancel the work.
+    Cancelling it, and the client's leaving, cancel the work. A stop that is under way then has `GRACE` seconds more: who
+    closes a page has often just stopped the answer.
 
     Args:
         socket: Nothing else receives from it.
@@ -217,7 +211,7 @@ async def converse(
     """
     results: list[T] = []
     failures: list[Exception] = []
-    obeys = False  # a stop is under way
+    obeying: anyio.CancelScope | None = None  # of the stop that is under way
     async with anyio.create_task_group() as group:
 
         async def do(part: Callable[[], Awaitable[object]], *, last: bool = True) -> None:
@@ -227,21 +221,25 @@ async def converse(
                 pass
             except Exception as error:  # noqa: BLE001 - raised below: a task group would wrap it
                 failures.append(error)
+            finally:
+                if obeying is not None and (last or failures):
+                    obeying.deadline = anyio.current_time() + (0 if results else GRACE)
             if last or failures:
                 group.cancel_scope.cancel()
 
         async def listen() -> None:
-            nonlocal obeys
+            nonlocal obeying
             while True:
                 said = _object(await socket.receive())
-                if stop is not None and said.get("stop") is True and not obeys:
-                    obeys = True
-                    group.start_soon(obey, stop)
+                if stop is not None and said.get("stop") is True and obeying is None:
+                    obeying = anyio.CancelScope(shield=True)
+                    group.start_soon(obey, stop, obeying)
 
-        async def obey(stop: Callable[[], Awaitable[object]]) -> None:
-            nonlocal obeys
-            await do(stop, last=False)
-            obeys = False
+        async def obey(stop: Callable[[], Awaitable[object]], scope: anyio.CancelScope) -> None:
+            nonlocal obeying
+            with scope:
+                await do(stop, last=False)
+            obeying = None
 
         async def part() -> None:
             assert stopping is not None  # else it is not begun

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import runpy
 import shutil
 import signal
 import socket
@@ -19,6 +20,8 @@ import aiohttp
 import anyio
 import pytest
 from support.redisserver import RedisServer, installed
+
+from openai_async.relay import RelayHub
 
 pytest.importorskip("fastapi")  # the page is an application of it
 pytest.importorskip("uvicorn")  # likewise, of the extra `server`
@@ -238,6 +241,20 @@ async def test_an_answer_whose_process_was_killed_is_kept_as_far_as_it_came(redi
         assert kept[-1] == ("end", "lost")
         assert messages[-1]["content"] == _text(kept)
         assert _text(kept).startswith(_text(first[:4]))  # the last one may not have got as far as Redis
+
+
+async def test_an_answer_is_read_again_whatever_its_server_sent() -> None:
+    """Pieces without a text, as `OPENAI_BASE_URL` may send them, are passed over as the page does."""
+    example = runpy.run_path(str(_APP))
+    store = example["Memory"]()
+    await store.set("chat:odd", json.dumps([{"role": "assistant", "stream": "odd.0"}]))
+    odd: list[Any] = [{"choices": None}, {"choices": [{"delta": None}]}, {"choices": [{}]}, {"usage": {}}]
+    pieces = [{"choices": [{"delta": {"content": text}}]} for text in ("Hel", "lo")]
+    async with RelayHub() as hub:
+        async with hub.producer("odd.0") as producer:
+            producer.extend(json.dumps(frame).encode() for frame in [pieces[0], *odd, pieces[1]])
+        [message] = await example["Chats"](hub, None, "m", store).messages("odd")
+    assert (message["content"], message["live"]) == ("Hello", False)
 
 
 async def _again(session: aiohttp.ClientSession, address: str) -> list[tuple[str, Any]]:

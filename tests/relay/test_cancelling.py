@@ -100,7 +100,7 @@ def everywhere(case: Case, backend: type[MemoryBackend], when: When, *, at_least
         run(main())
         if not cut.reached:
             break
-    assert point > at_least
+    assert point > max(at_least, 1 if backend is Slow else 0)
 
 
 async def whole(hub: RelayHub, stream_id: str) -> tuple[list[bytes], End | None]:

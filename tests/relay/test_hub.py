@@ -7,7 +7,7 @@ import gc
 import json
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -25,6 +25,7 @@ from openai_async.relay import (
     HubClosed,
     MemoryBackend,
     MemoryLog,
+    Producer,
     RelayHub,
     StreamEnded,
     StreamExpired,
@@ -188,6 +189,22 @@ def test_stop() -> None:
         assert await read(hub, "s") == (FRAMES[:2], End("cancelled"))
 
     with_hub(main)
+
+
+def test_a_stop_that_finds_the_stream_gone_meanwhile() -> None:
+    """It was not live any more: there was nothing left to stop."""
+
+    class Forgetting(MemoryBackend):
+        async def stop(self, stream_id: str, end: End) -> bool:
+            await super().stop(stream_id, end)
+            raise StreamExpired
+
+    async def main() -> None:
+        async with RelayHub(Forgetting()) as hub:
+            await hub.start(Upstream(), stream_id="s")
+            assert await hub.stop("s") is False
+
+    run(main())
 
 
 def test_stop_before_anything_began() -> None:
@@ -595,6 +612,52 @@ def test_a_reader_who_joins_while_the_hub_closes_is_told() -> None:
         while True:
             yield b"{}"
             await asyncio.sleep(1)
+
+    run(main())
+
+
+@pytest.mark.parametrize("what", ["start", "producer", "read"])
+def test_what_a_hub_that_closes_gets_all_the_same_is_given_back(what: str) -> None:
+    """By a backend that goes on though its call was cut off: the new stream is lost, and the log is released."""
+    back: list[MemoryLog | End] = []
+
+    class Insisting(MemoryBackend):
+        async def open(self, stream_id: str, *, owner: str | None = None, wait: float = 0) -> Producer:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(10)
+            return await super().open(stream_id, owner=owner, wait=wait)
+
+        async def finish(self, producer: Producer, end: End) -> None:
+            back.append(end)
+            await super().finish(producer, end)
+
+        async def follow(self, stream_id: str) -> MemoryLog:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(10)
+            return await super().follow(stream_id)
+
+        def release(self, stream_id: str, log: MemoryLog) -> None:  # noqa: ARG002 - of the contract
+            back.append(log)
+
+    async def write(hub: RelayHub) -> None:
+        async with hub.producer("new"):
+            pass
+
+    calls: dict[str, Callable[[RelayHub], Any]] = {
+        "start": lambda hub: hub.start(Upstream(), stream_id="new"),
+        "producer": write,
+        "read": lambda hub: hub.subscribe("s").open(),
+    }
+
+    async def main() -> None:
+        hub = RelayHub(Insisting(), drain=0)
+        async with hub, hub.producer("s") as producer:
+            late = asyncio.create_task(calls[what](hub))
+            await asyncio.sleep(1)
+            await hub._calls.close(5)
+            assert back == ([producer.log] if what == "read" else [End("lost")])
+            with pytest.raises(HubClosed):
+                await late
 
     run(main())
 

@@ -79,7 +79,7 @@ def test_a_cursor_of_another_epoch_is_reset(epoch: int) -> None:
 
 
 def test_a_batch_does_not_change_later() -> None:
-    """It is the reader's own."""
+    """What is appended after it is no part of it."""
     log = MemoryLog(1)
     log.append(b"a")
     batch = log.since(Cursor(0, 0))

@@ -65,6 +65,42 @@ def test_a_payload_of_several_lines_stays_one_event() -> None:
     assert events(Batch(1, 1, [b'{\n"a": 1\r\n}']), ids=False) == b'data: {\ndata: "a": 1\ndata: }\n\n'
 
 
+def test_readers_of_one_batch_share_its_events() -> None:
+    """They are written once, with ids and without; another batch has its own, also where it is equal or another attempt's."""
+    batch, equal, later = Batch(3, 7, [b"{}"]), Batch(3, 7, [b"{}"]), Batch(4, 7, [b"{}"])
+    with_id, without, of_later = b"id: 3-7\ndata: {}\n\n", b"data: {}\n\n", b"id: 4-7\ndata: {}\n\n"
+
+    shared = events(batch, ids=True)
+    assert events(batch, ids=True) is shared
+    assert [events(batch, ids=ids) for ids in (True, False, False, True)] == [with_id, without, without, with_id]
+    assert [events(each, ids=True) for each in (batch, later, equal, batch)] == [with_id, of_later, with_id, with_id]
+    assert events(equal, ids=False) == without
+
+
+def test_a_replay_is_not_remembered() -> None:
+    """It is one reader's, and large: what the others share stays, and nothing of it is kept when it is sent."""
+    batch, replay = Batch(3, 7, [b"{}"]), Batch(3, 1, [b"%d" % number * 100 for number in range(1000)])
+
+    shared = events(batch, ids=True)
+    assert events(replay, ids=True).startswith(b"id: 3-1\ndata: 0000")
+    assert events(batch, ids=True) is shared
+
+
+async def test_readers_in_several_threads_get_their_own_events() -> None:
+    """Event loops in threads, whose servers write at the same time, each get what is theirs."""
+    rounds = 2000
+
+    def write(epoch: int) -> bool:
+        batches = [Batch(epoch, number, [b"%d" % epoch]) for number in range(1, rounds)]
+        return all(
+            events(batch, ids=True) == b"id: %d-%d\ndata: %d\n\n" % (epoch, batch.first, epoch)
+            for batch in batches
+            for _ in range(3)
+        )
+
+    assert all(await asyncio.gather(*[asyncio.to_thread(write, epoch) for epoch in range(4)]))
+
+
 def test_a_ping_ends_no_event() -> None:
     """A ping is a comment and no blank line, which the official client takes for an event once it has seen an `id`."""
     assert PING == b": ping\n"

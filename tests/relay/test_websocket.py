@@ -7,12 +7,14 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
 import pytest
 from aiohttp import web
 from fastapi import FastAPI, WebSocket
+from support.clock import run
 from support.rawserver import Handler, Peer, RawServer, answer, chunk, event, hello, sse
 from support.webservers import aiohttp_web, eventually, uvicorn_server
 from websockets.asyncio.client import connect
@@ -25,7 +27,7 @@ from openai_async.relay.errors import Fenced
 from openai_async.relay.hub import RelayHub
 from openai_async.relay.log import Batch, End
 from openai_async.relay.sink import pump
-from openai_async.relay.websocket import FrameSink, SocketGone, converse, first_cursor
+from openai_async.relay.websocket import GRACE, FrameSink, SocketGone, converse, first_cursor
 
 pytestmark = pytest.mark.anyio
 
@@ -35,10 +37,11 @@ MESSAGES: Any = [{"role": "user", "content": "Hi"}]
 class Pipe:
     """A socket in memory: what was sent, and what the client says."""
 
-    def __init__(self, *said: str) -> None:
+    def __init__(self, *said: str, leaves: bool = False) -> None:
         self.sent: list[str] = []
         self.closed: tuple[int, str] | None = None
         self._said = list(said)
+        self._leaves = leaves  # when all is said
 
     async def send(self, text: str) -> None:
         if self.closed is not None:
@@ -48,6 +51,8 @@ class Pipe:
     async def receive(self) -> str:
         if self._said:
             return self._said.pop(0)
+        if self._leaves:
+            raise SocketGone("left")
         await asyncio.sleep(3600)
         raise AssertionError
 
@@ -143,6 +148,18 @@ async def test_the_end_is_the_last_frame() -> None:
     assert json.loads(failed.sent[0]) == {"end": {"status": "error", "error": {"message": "No"}}}
 
 
+async def test_nothing_is_said_of_a_stop_after_the_end() -> None:
+    """The end is the last frame, also where its reader takes it late."""
+    pipe = Pipe()
+    sink = FrameSink(pipe)
+    await sink.refuse_stop({"message": "No"})
+    await sink.end("done")
+    pipe.closed = None  # it is being closed
+    await sink.refuse_stop({"message": "No"})
+
+    assert pipe.sent == ['{"stopped":false,"error":{"message":"No"}}', '{"end":{"status":"done"}}']
+
+
 async def test_formats_are_two() -> None:
     """Another name is an error that names both."""
     with pytest.raises(ValueError, match='"chunk" or "text"'):
@@ -180,6 +197,54 @@ async def test_only_stop_stops() -> None:
     with anyio.fail_after(5):
         assert await converse(pipe, work, stop) == "result"
     assert stops == [1]
+
+
+def test_whoever_stops_and_leaves_has_stopped() -> None:
+    """What was asked is done, if it can be done within a second; the work is cancelled at once."""
+    told: list[str] = []
+
+    async def work() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            told.append("work")
+
+    async def stop(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        told.append("stop")
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        for leaves in (True, False):
+            for seconds, bound, expected in ((0.5, 0.5, ["work", "stop"]), (1e6, GRACE, ["work"])):
+                told.clear()
+                began = loop.time()
+                pipe = Pipe('{"stop":true}', leaves=leaves)
+                talk = asyncio.create_task(converse(pipe, work, partial(stop, seconds)))
+                if not leaves:  # its server tells by a cancellation
+                    await asyncio.sleep(0)
+                    loop.call_later(0, talk.cancel)
+                await asyncio.wait([talk])
+                assert talk.cancelled() is not leaves
+                assert (loop.time() - began, told) == (bound, expected)
+
+    run(main())
+
+
+def test_a_stop_under_way_does_not_hold_up_the_end() -> None:
+    """The work's result is there at once: there is nothing left to stop."""
+
+    async def work() -> str:
+        await asyncio.sleep(1)
+        return "result"
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        assert await converse(Pipe('{"stop":true}'), work, partial(asyncio.sleep, 1e6)) == "result"
+        assert loop.time() - began == 1
+
+    run(main())
 
 
 async def test_what_fails_is_raised_as_it_is() -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from .environments import NotInstalledError, install_python
 
 __all__ = ["ProgramError", "install_from_pypi", "running"]
 
@@ -27,15 +28,13 @@ def install_from_pypi(folder: Path, *packages: str) -> Path:
     """Install packages into a virtual environment of their own, and return the folder of its commands.
 
     Raises:
-        ProgramError: pip failed; the message is the end of what it said.
+        ProgramError: pip failed; the message is the last line that it said.
     """
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    commands = folder / "bin"
-    pip = [str(commands / "pip"), "install", "--quiet", "--disable-pip-version-check", *packages]
-    done = subprocess.run(pip, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ProgramError(f"pip could not install {', '.join(packages)}: {done.stderr.strip()[-300:]}")
-    return commands
+    try:
+        install_python(folder, packages)
+    except NotInstalledError as error:
+        raise ProgramError(f"pip could not install {', '.join(packages)}: {error}") from None
+    return folder / "bin"
 
 
 @contextmanager

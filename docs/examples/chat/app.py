@@ -90,8 +90,9 @@ class Chats:
             async with self.hub.subscribe(stream) as reading:
                 async for batch in reading:
                     chunks = [json.loads(frame) for frame in batch.frames]
-                    said = [choice["delta"].get("content") for chunk in chunks for choice in chunk.get("choices", ())]
-                    text = "".join(filter(None, ["" if batch.reset else text, *said]))
+                    choices = [choice for chunk in chunks for choice in chunk.get("choices") or ()]
+                    said = [(choice.get("delta") or {}).get("content") or "" for choice in choices]
+                    text = "".join(["" if batch.reset else text, *said])
         except (UnknownStream, StreamExpired):  # it was killed long ago: nothing is left but the question
             return text
         await self.store.set(f"answer:{stream}", text, nx=True)

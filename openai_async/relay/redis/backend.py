@@ -153,7 +153,7 @@ class RedisBackend:
         ends = asyncio.get_running_loop().time() + wait
         while True:
             left = ends - asyncio.get_running_loop().time()
-            if len(self._own) + self._openings.waiting >= self._settings.max_streams:
+            if len(self._own) + self._openings.under_way >= self._settings.max_streams:
                 raise TooManyStreams(self._settings.max_streams)
             try:
                 return await self._openings.wait(self._open(stream_id, token, owner))

@@ -91,9 +91,9 @@ class Server:
         self._settings = settings
         try:
             self.connection()
-        except TypeError:
+        except (TypeError, ValueError, RedisError):
             raise ValueError(
-                "RedisBackend: the URL, or the client, has a setting that redis-py does not know"
+                "RedisBackend: the URL, or the client, has a setting that redis-py does not take"
             ) from None
         self.name: str = str(
             settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"

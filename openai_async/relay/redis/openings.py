@@ -21,11 +21,11 @@ class Openings:
     """The openings of one backend.
 
     Attributes:
-        waiting: How many are waited for.
+        under_way: How many there are, those that nobody waits for any longer among them.
     """
 
     def __init__(self) -> None:
-        self.waiting: int = 0
+        self.under_way: int = 0
         self._late: set[asyncio.Task[None]] = set()
 
     async def wait(self, opening: Coroutine[Any, Any, Producer]) -> Producer:
@@ -34,8 +34,8 @@ class Openings:
         Raises:
             Exception: Whatever the opening raises.
         """
-        task = asyncio.create_task(opening, name="relay opening")
-        self.waiting += 1
+        self.under_way += 1
+        task = asyncio.create_task(self._counted(opening), name="relay opening")
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -43,8 +43,12 @@ class Openings:
             self._late.add(late)
             late.add_done_callback(self._late.discard)
             raise
+
+    async def _counted(self, opening: Coroutine[Any, Any, Producer]) -> Producer:
+        try:
+            return await opening
         finally:
-            self.waiting -= 1
+            self.under_way -= 1  # in the same step as the stream becomes one of the process's own
 
     async def settle(self) -> None:
         """Wait until all that came late is given back; cancelling it lets go of that."""

@@ -185,7 +185,7 @@ async def test_another_owner_finds_nothing(server: RedisServer) -> None:
 @pytest.mark.parametrize("how", ["lost", "refused"])
 async def test_a_stream_of_ones_own_is_stopped_whatever_redis_says(server: RedisServer, how: str) -> None:
     """Its upstream is paid for: it ends though Redis has lost it, or takes nothing more, and Redis gets the end later."""
-    async with hub(server, lease=10, beat=8) as writer, hub(server) as reader:
+    async with hub(server, lease=100, beat=90) as writer, hub(server) as reader:
         with pytest.raises(Fenced):  # noqa: PT012 - by the last line, which has to leave the producer
             async with writer.producer("s") as producer:
                 producer.append(b"1")
@@ -197,6 +197,7 @@ async def test_a_stream_of_ones_own_is_stopped_whatever_redis_says(server: Redis
                 try:
                     assert await writer.stop("s") is True
                     assert await writer.stop("s") is False
+                    assert await writer._backend.stop("s", End("error")) is False
                 finally:
                     server.run("CONFIG", "SET", "maxmemory", 0)
                 producer.append(b"2")
@@ -210,7 +211,7 @@ async def test_a_stream_of_ones_own_is_stopped_whatever_redis_says(server: Redis
 
 async def test_a_stream_of_ones_own_is_stopped_at_once_though_redis_stands_still(server: RedisServer) -> None:
     """Its upstream is closed, and its readers here end, before Redis answers; others end when that goes on."""
-    async with hub(server, lease=10, beat=8) as writer, hub(server, lease=10, beat=8) as reader:
+    async with hub(server, lease=100, beat=90) as writer, hub(server, lease=100, beat=90) as reader:
         with pytest.raises(Fenced):  # noqa: PT012 - by the last line, which has to leave the producer
             async with writer.producer("s") as producer:
                 fenced = asyncio.Event()

@@ -148,6 +148,7 @@ async def test_a_password_is_in_no_error_and_no_repr(server: RedisServer) -> Non
         "redis://:s3cret@127.0.0.1:port/0",
         "redis://:s3cret/word@127.0.0.1:6379/0",
         "redis://127.0.0.1:6379/0?s3cret=1",
+        "rediss://127.0.0.1:6379/0?ssl_cert_reqs=s3cret",
         ":s3cret@127.0.0.1",
     ):
         with pytest.raises(ValueError) as wrong:

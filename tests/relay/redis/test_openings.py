@@ -13,7 +13,7 @@ import pytest
 from support.cancelling import Cut, When
 from support.redisserver import RedisServer, installed
 
-from openai_async.relay.errors import HubClosed, StreamEnded
+from openai_async.relay.errors import HubClosed, StreamEnded, TooManyStreams, UnknownStream
 from openai_async.relay.hub import RelayHub
 from openai_async.relay.log import End
 from openai_async.relay.redis import RedisBackend
@@ -43,9 +43,9 @@ def server(running: RedisServer) -> RedisServer:
     return running
 
 
-def hub(server: RedisServer) -> RelayHub:
+def hub(server: RedisServer, **settings: Any) -> RelayHub:
     """A process's hub, whose leases are longer than any test."""
-    return RelayHub(RedisBackend(server.url), lease=60, beat=20, drain=0)
+    return RelayHub(RedisBackend(server.url), lease=60, beat=20, drain=0, **settings)
 
 
 async def source() -> AsyncIterator[bytes]:
@@ -111,6 +111,37 @@ async def test_whoever_waits_for_a_stream_is_told_that_the_hub_closes(server: Re
             await opening
         producer.extend(FRAMES)
         assert (await other.status("s")).status == "live"
+
+
+async def test_a_stream_that_was_just_opened_counts_once(server: RedisServer) -> None:
+    """As one that is asked for, or as one that is written: there is room for another as soon as it is there."""
+    async with hub(server, max_streams=2) as writer:
+        backend: Any = writer._backend
+        first = asyncio.create_task(backend.open("a"))
+        while "a" not in backend._own:  # noqa: ASYNC110 - the very step is meant that no event tells
+            await asyncio.sleep(0)
+        second = await backend.open("b")
+        with pytest.raises(TooManyStreams):
+            await backend.open("c")
+        for producer in (await first, second):
+            await producer.finish(End("done"))
+
+
+async def test_a_stream_whose_opener_left_counts_until_it_is_given_back(server: RedisServer) -> None:
+    """Whoever is cancelled again and again takes no more leases than there may be."""
+    async with hub(server, max_streams=1) as writer:
+        with pytest.raises(UnknownStream):
+            await writer.status("a")  # it is connected
+        server.pause()
+        try:
+            left = asyncio.create_task(writer.start(source, stream_id="a"))
+            await asyncio.sleep(0.05)  # it asks; no event tells
+            left.cancel()
+            await asyncio.wait([left])
+            with pytest.raises(TooManyStreams):
+                await writer.start(source, stream_id="b")
+        finally:
+            server.resume()
 
 
 @pytest.mark.parametrize("what", ["start", "producer"])
