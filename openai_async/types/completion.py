@@ -215,7 +215,7 @@ class ChatCompletionMessage(Model):
         if len(out) == 1:
             out["content"] = ""
         elif "tool_calls" in out or "function_call" in out:
-            # The schema lets it be absent, but DeepSeek and llama-cpp-python look for it. OpenAI's client sends it, too.
+            # The schema lets it be absent, but some servers don't (DeepSeek, by reports). OpenAI's client sends the null, too.
             out.setdefault("content", None)
         return cast("ChatCompletionMessageParam", out | self._sendable_extra())
 

@@ -8,11 +8,15 @@ import datetime as dt
 import sys
 import time
 
-from .case import CASES, Outcome
+from support.environments import NotInstalledError
+from support.marked import rewritten
+from support.outcome import Outcome
+
+from .case import CASES
 from .catalogue import CLIENTS
 from .client import Client
-from .environment import NotInstalledError, command
-from .page import PAGE, cell, rewritten, table
+from .environment import command
+from .page import PAGE, cell, table
 from .run import Run, run
 
 
@@ -59,7 +63,7 @@ def _main() -> int:
         _say(f"{made.client.name:{width}}  {f'not installed: {made.missing}' if made.missing else cells}")
     if arguments.write:
         date = dt.datetime.now(tz=dt.UTC).date().isoformat()
-        PAGE.write_text(rewritten(PAGE.read_text(encoding="utf-8"), table(runs, date)), encoding="utf-8")
+        PAGE.write_text(rewritten(PAGE.read_text(encoding="utf-8"), table(runs, date), "clients"), encoding="utf-8")
         _say(f"written: {PAGE}")
     return 1 if any(made.failed for made in runs) else 0
 

@@ -1,4 +1,4 @@
-"""The cases, and what came of one: `Outcome`.
+"""The cases, and what a script tells of one.
 
 A line that a client's script prints comes in, an outcome goes out. Nothing here runs anything.
 """
@@ -9,7 +9,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CASES", "Outcome", "Told", "told"]
+from support.outcome import Outcome
+
+__all__ = ["CASES", "Told", "told"]
 
 CASES: dict[str, str] = {
     "create": "a plain answer, with its usage",
@@ -23,19 +25,6 @@ CASES: dict[str, str] = {
 """Names of the cases, in the table's order, and what each is."""
 
 _LONGEST = 160  # characters of a failure's reason
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a case.
-
-    Attributes:
-        passed: Whether the client did it; None: it has no call for it, which is no pass.
-        why: What went wrong, or what the client lacks; empty: nothing.
-    """
-
-    passed: bool | None
-    why: str = ""
 
 
 @dataclass(frozen=True)

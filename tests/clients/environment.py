@@ -1,33 +1,25 @@
 """Where a client is installed: a virtual environment or a folder of npm's, under the user's cache.
 
-Packages come in, the command that runs a script comes out. What is installed stays, and is found again by its packages;
-an installation that failed leaves nothing behind.
+A client comes in, the command that runs its script comes out.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
 import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
+
+from support.environments import NotInstalledError, install_python, kept, run_quietly
 
 from .client import Client
 
-__all__ = ["NotInstalledError", "command"]
+__all__ = ["command"]
 
 _SCRIPTS = Path(__file__).parent / "scripts"
-_PATIENCE = 900  # seconds for an installation
 _NODE = 22  # what the official client for Node.js asks for at least
 _NODE_PACKAGE = "24"  # npm has the program itself, for each system a package
-
-
-class NotInstalledError(Exception):
-    """A client can't be installed here; says why."""
 
 
 def command(client: Client) -> list[str]:
@@ -36,14 +28,9 @@ def command(client: Client) -> list[str]:
     Raises:
         NotInstalledError: The installation failed, or what it needs is missing.
     """
-    folder = _folder(client)
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # Made under another name: what is there under its own is whole, whoever else runs this at the same time.
-        with tempfile.TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as made:
-            (_install_python if client.language == "python" else _install_node)(Path(made) / "made", client)
-            with contextlib.suppress(OSError):  # somebody else was faster
-                (Path(made) / "made").rename(folder)
+    # Another version of the packages or of this Python is another folder.
+    contents = [client.language, platform.python_version(), *client.packages]
+    folder = kept("openai-async-clients", client.name, contents, lambda made: _install(made, client))
     if client.language == "python":
         return [str(folder / "bin" / "python"), str(_SCRIPTS / client.script)]
     for name in ("steps.mjs", client.script):
@@ -51,17 +38,11 @@ def command(client: Client) -> list[str]:
     return [_node(folder) or "node", str(folder / client.script)]
 
 
-def _folder(client: Client) -> Path:
-    """The folder of these packages, of this Python: another version of either is another folder."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    said = " ".join([client.language, platform.python_version(), *client.packages])
-    return cache / "openai-async-clients" / f"{client.name}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
-
-
-def _install_python(folder: Path, client: Client) -> None:
-    _run([sys.executable, "-m", "venv", str(folder)])
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run([*pip, *client.packages])
+def _install(folder: Path, client: Client) -> None:
+    if client.language == "python":
+        install_python(folder, client.packages)
+    else:
+        _install_node(folder, client)
 
 
 def _install_node(folder: Path, client: Client) -> None:
@@ -69,9 +50,9 @@ def _install_node(folder: Path, client: Client) -> None:
     if npm is None:
         raise NotInstalledError("there is no npm")
     install = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)]
-    _run([*install, *client.packages])
+    run_quietly([*install, *client.packages])
     if _node(folder) is None:
-        _run([*install, f"{_node_package()}@{_NODE_PACKAGE}"])
+        run_quietly([*install, f"{_node_package()}@{_NODE_PACKAGE}"])
 
 
 def _node(folder: Path) -> str | None:
@@ -88,13 +69,3 @@ def _node(folder: Path) -> str | None:
 def _node_package() -> str:
     machine = {"x86_64": "x64", "AMD64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     return f"node-{sys.platform}-{machine}"
-
-
-def _run(words: list[str]) -> None:
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=_PATIENCE)
-    except subprocess.TimeoutExpired:
-        raise NotInstalledError(f"the installation took more than {_PATIENCE} s") from None
-    if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise NotInstalledError(said[-1][:160] if said else f"{Path(words[0]).name} ended with {done.returncode}")

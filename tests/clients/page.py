@@ -6,18 +6,18 @@ Runs come in, text goes out; everything outside of the marks is written by hand 
 from __future__ import annotations
 
 import platform
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from .case import CASES, Outcome
+from support.marked import notes
+from support.outcome import Outcome
+
+from .case import CASES
 from .run import Run
 
-__all__ = ["PAGE", "cell", "rewritten", "table"]
+__all__ = ["PAGE", "cell", "table"]
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "clients.md"
-
-_MARKED = re.compile(r"(?<=<!-- clients -->\n).*?(?=<!-- /clients -->)", re.DOTALL)
 
 
 def table(runs: Sequence[Run], date: str) -> str:
@@ -31,8 +31,8 @@ def table(runs: Sequence[Run], date: str) -> str:
         f"{passing} pass every case that they have a call for."
     )
     parts = [summary, "\n".join([head, *rows])]
-    if notes := _notes(runs):
-        parts.append("\n".join(notes))
+    if gaps := notes((case, why, run.client.name) for run in runs for case, why in _gaps(run)):
+        parts.append("\n".join(gaps))
     return "\n" + "\n\n".join(parts) + "\n\n"
 
 
@@ -41,18 +41,6 @@ def cell(outcome: Outcome | None) -> str:
     if outcome is None:
         return "not run"
     return {True: "pass", False: "**fail**", None: "no call"}[outcome.passed]
-
-
-def rewritten(text: str, made: str) -> str:
-    """The page with another table.
-
-    Raises:
-        ValueError: The page has not one place for it.
-    """
-    done, count = _MARKED.subn(lambda _: made, text)
-    if count != 1:
-        raise ValueError(f"docs/clients.md has {count} places for the clients")
-    return done
 
 
 def _failures(run: Run) -> list[str]:
@@ -68,15 +56,6 @@ def _row(run: Run) -> str:
     return f"| {run.client.name}<br>{versions}{options} | {cells} |"
 
 
-def _notes(runs: Sequence[Run]) -> list[str]:
-    """A line for each reason why a case was not passed, with the clients that have it."""
-    names: dict[tuple[str, str], list[str]] = {}
-    for run in runs:
-        for case, why in _gaps(run):
-            names.setdefault((case, why), []).append(run.client.name)
-    return [f"* {case}, {', '.join(who)}: {_safe(why)}." for (case, why), who in names.items()]
-
-
 def _gaps(run: Run) -> list[tuple[str, str]]:
     """The cases that a client did not pass, each with the reason."""
     if run.missing:
@@ -87,9 +66,5 @@ def _gaps(run: Run) -> list[tuple[str, str]]:
         if outcome is not None and not outcome.passed:
             limit = run.client.limits.get(name)
             why = outcome.why if limit is None else f"{outcome.why.partition(':')[0]}. {limit}"
-            gaps.append((name.replace("_", " "), why.strip(" .")))
+            gaps.append((name.replace("_", " "), why))
     return gaps
-
-
-def _safe(text: str) -> str:
-    return text.replace("<", "&lt;").replace("|", "\\|")

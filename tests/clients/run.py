@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from support.outcome import Outcome
+
 from openai_async.server import serve
 
-from .case import CASES, Outcome, told
+from .case import CASES, told
 from .client import Client
 
 __all__ = ["KEY", "Run", "run"]

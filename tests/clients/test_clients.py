@@ -7,12 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.environments import NotInstalledError
+from support.marked import rewritten
+from support.outcome import Outcome
 
-from clients.case import CASES, Outcome, told
+from clients.case import CASES, told
 from clients.catalogue import CLIENTS
 from clients.client import Client
-from clients.environment import NotInstalledError, command
-from clients.page import PAGE, cell, rewritten, table
+from clients.environment import command
+from clients.page import PAGE, cell, table
 from clients.run import Run, run
 from openai_async.server import Fault
 
@@ -105,11 +108,11 @@ def test_the_table_shows_no_pass_that_was_none() -> None:
 def test_only_the_table_is_rewritten() -> None:
     """What stands around the table stays; a page without one place for it is an error."""
     assert (
-        rewritten("a\n<!-- clients -->\nold<!-- /clients -->\nb", "new")
+        rewritten("a\n<!-- clients -->\nold<!-- /clients -->\nb", "new", "clients")
         == "a\n<!-- clients -->\nnew<!-- /clients -->\nb"
     )
     with pytest.raises(ValueError, match="0 places"):
-        rewritten("a", "new")
+        rewritten("a", "new", "clients")
 
 
 def test_the_page_has_every_client() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from openai_async import APIError
 
-__all__ = ["Answer", "Refusal", "completion", "events"]
+__all__ = ["Answer", "Refusal", "completion", "events", "whole"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,3 +85,15 @@ def completion(
         for index, message in enumerate(messages)
     ]
     return {"object": "chat.completion", **top, "choices": choices}
+
+
+def whole(name: str, sent: dict[str, Any], **meant: Any) -> Answer:
+    """A plain answer, which comes out as it is sent but for what `meant` says; a null of the schema is left out.
+
+    Args:
+        name: What is odd or typical about it.
+        sent: The completion.
+        **meant: Further attributes of the answer, `completion` among them where it is not `sent`.
+    """
+    body = json.dumps(sent, ensure_ascii=False).encode()
+    return Answer(**{"name": name, "body": body, "completion": sent, "streamed": False, **meant})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from openai_async import AuthenticationError, BadRequestError, InternalServerError
-from providers.answer import Answer, Refusal, completion, events
+from providers.answer import Answer, Refusal, completion, events, whole
 
 TOP = {"id": "msg_01", "created": 1790000010, "model": "claude-sonnet-4-6"}
 USAGE = {"completion_tokens": 9, "prompt_tokens": 20, "total_tokens": 29}
@@ -53,6 +53,13 @@ ANSWERS = [
         ),
         completion=completion({"content": "The"}, finish_reason=None, **TOP),
         error=InternalServerError,
+    ),
+]
+ANSWERS += [
+    whole(
+        "plain",
+        completion({"content": "The sea is wide — 🌊.", "refusal": None}, **TOP, usage=USAGE),
+        completion=completion({"content": "The sea is wide — 🌊."}, **TOP, usage=USAGE),
     ),
 ]
 

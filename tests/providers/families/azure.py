@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from openai_async import AuthenticationError, BadRequestError, NotFoundError, RateLimitError
-from providers.answer import Answer, Refusal, completion, events
+from providers.answer import Answer, Refusal, completion, events, whole
 
 TOP = {"id": "chatcmpl-Az", "created": 1790000001, "model": "gpt-4.1-2025-04-14", "system_fingerprint": "fp_az"}
 SAFE = {"hate": {"filtered": False, "severity": "safe"}, "violence": {"filtered": False, "severity": "safe"}}
@@ -68,6 +68,17 @@ ANSWERS = [
             **TOP,
             prompt_filter_results=PROMPT,
             choice={"content_filter_results": {}},
+        ),
+    ),
+]
+ANSWERS += [
+    whole(
+        "plain, with verdicts",
+        completion(
+            {"content": "The sea is wide.", "annotations": []},
+            **TOP,
+            prompt_filter_results=PROMPT,
+            choice={"content_filter_results": SAFE},
         ),
     ),
 ]

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from openai_async import APIStatusError, AuthenticationError, UnprocessableEntityError
-from providers.answer import Answer, Refusal, completion, events
+from providers.answer import Answer, Refusal, completion, events, whole
 
 TOP = {"id": "ds-1", "created": 1790000007, "model": "deepseek-reasoner", "system_fingerprint": "fp_ds"}
 USAGE = {
@@ -93,6 +93,14 @@ def refused(message: str, kind: str) -> dict[str, Any]:
     """An error's body."""
     return {"error": {"message": message, "type": kind, "param": None, "code": "invalid_request_error"}}
 
+
+ANSWERS += [
+    whole(
+        "a plain call, whose content is sent back though there is none",
+        completion({"tool_calls": [CALL]}, finish_reason="tool_calls", **TOP),
+        sent_back={"role": "assistant", "content": None, "tool_calls": [CALL]},
+    ),
+]
 
 REFUSALS = [
     Refusal(

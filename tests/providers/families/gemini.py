@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from openai_async import BadRequestError, RateLimitError
-from providers.answer import Answer, Refusal, completion, events
+from providers.answer import Answer, Refusal, completion, events, whole
 
 TOP = {"id": "gem-1", "created": 1790000009, "model": "gemini-3-flash"}
 USAGE = {"completion_tokens": 9, "prompt_tokens": 12, "total_tokens": 40}
@@ -50,14 +50,24 @@ ANSWERS = [
             chunk({}, "stop", usage=USAGE),
         ),
         completion=completion({"tool_calls": CALLS}, **TOP, usage=USAGE),
-        sent_back={"role": "assistant", "tool_calls": CALLS},
+        sent_back={"role": "assistant", "content": None, "tool_calls": CALLS},
     ),
     Answer(
         name="calls without an index",
         body=events(chunk({"tool_calls": CALLS}, "tool_calls")),
         completion=completion({"tool_calls": CALLS}, finish_reason="tool_calls", **TOP),
-        sent_back={"role": "assistant", "tool_calls": CALLS},
+        sent_back={"role": "assistant", "content": None, "tool_calls": CALLS},
     ),
+]
+ANSWERS += [
+    whole(
+        "plain, thoughts in the content",
+        completion(
+            {"content": "<thought>Two and two</thought>Four — 4.", "extra_content": THOUGHT}, **TOP, usage=USAGE
+        ),
+        reasoning="Two and two",
+    ),
+    whole("plain calls", completion({"tool_calls": CALLS}, finish_reason="tool_calls", **TOP, usage=USAGE)),
 ]
 
 

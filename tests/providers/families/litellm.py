@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from openai_async import AuthenticationError, BadRequestError, RateLimitError
-from providers.answer import Answer, Refusal, completion, events
+from providers.answer import Answer, Refusal, completion, events, whole
 
 TOP = {"id": "chatcmpl-lite", "created": 1790000005, "model": "claude"}
 USAGE = {"completion_tokens": 9, "prompt_tokens": 20, "total_tokens": 29}
@@ -95,6 +95,17 @@ ANSWERS = [
         completion=completion({"content": "Fo"}, finish_reason=None, **TOP),
         error=RateLimitError,
         code="429",
+    ),
+]
+ANSWERS += [
+    whole(
+        "plain, with the vendor's own keys",
+        completion(
+            {"content": "Four.", "reasoning_content": "Two", "provider_specific_fields": {"refusal": None}},
+            **TOP,
+            usage=USAGE,
+        ),
+        reasoning="Two",
     ),
 ]
 

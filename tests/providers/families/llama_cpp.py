@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from openai_async import AuthenticationError, BadRequestError, InternalServerError
-from providers.answer import Answer, Refusal, completion, events
+from providers.answer import Answer, Refusal, completion, events, whole
 
 TOP = {"created": 1790000003, "id": "chatcmpl-Lc", "model": "model.gguf", "system_fingerprint": "b7000-abc"}
 TIMINGS = {"prompt_n": 12, "prompt_ms": 81.5, "predicted_n": 8, "predicted_ms": 66.25}
@@ -74,6 +74,17 @@ ANSWERS = [
         completion=completion({"content": "Fo"}, finish_reason=None, **TOP),
         error=InternalServerError,
         code="500",
+    ),
+]
+ANSWERS += [
+    whole(
+        "plain, with reasoning",
+        completion({"content": "Four.", "reasoning_content": "Two and two…\n"}, **TOP, timings=TIMINGS),
+        reasoning="Two and two…\n",
+    ),
+    whole(
+        "a plain call",
+        completion({"content": "", "tool_calls": [CALL]}, finish_reason="tool_calls", **TOP, timings=TIMINGS),
     ),
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from openai_async import AuthenticationError, BadRequestError, RateLimitError, UnprocessableEntityError
-from providers.answer import Answer, Refusal, completion, events
+from providers.answer import Answer, Refusal, completion, events, whole
 
 TOP = {"id": "cmpl-m", "created": 1790000008, "model": "mistral-medium-3-5"}
 USAGE = {"prompt_tokens": 12, "total_tokens": 40, "completion_tokens": 28}
@@ -63,6 +63,14 @@ ANSWERS = [
             chunk({"tool_calls": [{"index": 0, **CALL}]}, "tool_calls", usage=USAGE),
         ),
         completion=completion({"content": "", "tool_calls": [CALL]}, finish_reason="tool_calls", **TOP, usage=USAGE),
+    ),
+]
+ANSWERS += [
+    whole(
+        "plain, thinking and text as parts",
+        completion({"content": [thought("Two and two"), text("Four"), text(".")]}, **TOP, usage=USAGE),
+        reasoning="Two and two",
+        sent_back={"role": "assistant", "content": [thought("Two and two"), text("Four"), text(".")]},
     ),
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from openai_async import BadRequestError, NotFoundError
-from providers.answer import Answer, Refusal, completion, events
+from providers.answer import Answer, Refusal, completion, events, whole
 
 TOP = {"id": "chatcmpl-86", "created": 1790000004, "model": "qwen3:8b", "system_fingerprint": "fp_ollama"}
 USAGE = {"prompt_tokens": 26, "completion_tokens": 9, "total_tokens": 35}
@@ -80,6 +80,14 @@ ANSWERS = [
         ),
         completion=completion(BOTH, finish_reason="tool_calls", **TOP),
     ),
+]
+ANSWERS += [
+    whole(
+        "plain, with reasoning",
+        completion({"content": "Four.", "reasoning": "We need an answer"}, **TOP, usage=USAGE),
+        reasoning="We need an answer",
+    ),
+    whole("plain calls", completion(BOTH, finish_reason="tool_calls", **TOP, usage=USAGE)),
 ]
 
 REFUSALS = [

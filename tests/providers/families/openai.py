@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from openai_async import BadRequestError, InsufficientQuotaError, InternalServerError, RateLimitError
-from providers.answer import Answer, Refusal, completion, events
+from providers.answer import Answer, Refusal, completion, events, whole
 
 TOP = {"id": "chatcmpl-D1", "created": 1790000000, "model": "gpt-5.4-mini-2026-03-17", "service_tier": "default"}
 TOP |= {"system_fingerprint": "fp_1"}
@@ -94,6 +94,18 @@ ANSWERS = [
         ),
         completion=completion({"content": "The"}, finish_reason=None, **TOP),
         error=InternalServerError,
+    ),
+]
+ANSWERS += [
+    whole(
+        "plain, with empty keys",
+        completion({"content": "The sea — 深い 🌊", "refusal": None, "annotations": []}, **TOP, usage=USAGE),
+        completion=completion({"content": "The sea — 深い 🌊", "annotations": []}, **TOP, usage=USAGE),
+    ),
+    whole(
+        "plain calls",
+        completion({"content": None, "tool_calls": CALLS}, finish_reason="tool_calls", **TOP, usage=USAGE),
+        completion=completion({"tool_calls": CALLS}, finish_reason="tool_calls", **TOP, usage=USAGE),
     ),
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from openai_async import APIStatusError, InternalServerError, RateLimitError
-from providers.answer import Answer, Refusal, completion, events
+from providers.answer import Answer, Refusal, completion, events, whole
 
 TOP = {"id": "gen-1", "provider": "Anthropic", "model": "anthropic/claude-sonnet-4.5", "created": 1790000006}
 USAGE = {"prompt_tokens": 20, "completion_tokens": 9, "total_tokens": 29, "cost": 0.0004, "is_byok": False}
@@ -98,6 +98,18 @@ ANSWERS = [
         completion=completion({"content": "Fo"}, finish_reason=None, choice={"native_finish_reason": None}, **TOP),
         error=InternalServerError,
         code="502",
+    ),
+]
+ANSWERS += [
+    whole(
+        "plain, with reasoning and details",
+        completion(
+            {"content": "Four.", "reasoning": "Two and two", "reasoning_details": DETAILS},
+            choice={"native_finish_reason": "end_turn"},
+            **TOP,
+            usage=USAGE,
+        ),
+        reasoning="Two and two",
     ),
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from openai_async import AuthenticationError, BadRequestError, InternalServerError, NotFoundError
-from providers.answer import Answer, Refusal, completion, events
+from providers.answer import Answer, Refusal, completion, events, whole
 
 TOP = {"id": "chatcmpl-5f2e", "created": 1790000002, "model": "Qwen/Qwen3-8B"}
 USAGE = {"prompt_tokens": 12, "total_tokens": 20, "completion_tokens": 8}
@@ -96,6 +96,56 @@ ANSWERS += [
         completion=completion({"content": "Fo"}, finish_reason=None, **TOP),
         error=InternalServerError,
         code="500",
+    ),
+]
+ANSWERS += [
+    whole(
+        "plain, with reasoning and the keys of a proxy's cache",
+        {
+            **thought("reasoning"),
+            "choices": [
+                {
+                    "index": 0,
+                    "message": {
+                        "role": "assistant",
+                        "content": "\n\nFour.",
+                        "refusal": None,
+                        "annotations": None,
+                        "audio": None,
+                        "function_call": None,
+                        "reasoning": "Let me think… 考える",
+                    },
+                    "logprobs": None,
+                    "finish_reason": "stop",
+                    "stop_reason": None,
+                    "token_ids": None,
+                }
+            ],
+            "kv_transfer_params": None,
+        },
+        completion={**thought("reasoning"), "kv_transfer_params": None},
+        reasoning="Let me think… 考える",
+    ),
+    Answer(
+        name="usage in every chunk",
+        body=events(
+            *(
+                {
+                    **chunk(delta, end),
+                    "usage": {"prompt_tokens": 12, "total_tokens": 12 + count, "completion_tokens": count},
+                }
+                for count, (delta, end) in enumerate(
+                    [
+                        ({"role": "assistant", "content": ""}, None),
+                        ({"content": "Four"}, None),
+                        ({"content": "."}, "stop"),
+                    ]
+                )
+            )
+        ),
+        completion=completion(
+            {"content": "Four."}, **TOP, usage={"prompt_tokens": 12, "total_tokens": 14, "completion_tokens": 2}
+        ),
     ),
 ]
 
