@@ -122,6 +122,7 @@ class ChunkReader:
                 except APIConnectionError as error:
                     failure = error
                 self._arrived(data, failure)
+                del data, failure  # what is raised here holds this frame, and the server may have sent keys back
         except BaseException:
             self.abort()  # nothing, where the stream is over
             raise
