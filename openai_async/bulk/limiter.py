@@ -18,8 +18,9 @@ class PacedLimiter(Line):
 
     Until the first answer a few requests go at once, and as many more each second; then twice as many each second, while
     none is refused. So they come to go as the server's buckets of requests and tokens fill up. Refused ones hold back all
-    for as long as the server asks, and signs of overload lower the number of requests at once, as in `AdaptiveConcurrency`. A server that says nothing of rates is tried with more and more, until it refuses;
-    what it accepts between two refusals tells its rate.
+    for as long as the server asks, and signs of overload lower the number of requests at once, as in
+    `AdaptiveConcurrency`. A server that says nothing of rates is tried with more and more, until it refuses; what it accepts
+    between two refusals tells its rate.
 
     Args:
         share: The part of the budget that is this process's, above 0, up to 1: 0.25 for each of four workers that don't

@@ -158,7 +158,7 @@ class Load:
         if grant.status is None:
             self._pending -= 1
             if seconds >= (_LATE if self._usual is None else max(self._usual * _TIMES_LATE, 1.0)):
-                self.window.overloaded(grant.at, grant.ran, now)
+                self.window.overloaded(grant.at, grant.ran, now, late=True)
         elif grant.status < 400:
             self._usual = seconds if self._usual is None else self._usual + _NEWEST * (seconds - self._usual)
         self.in_flight -= 1

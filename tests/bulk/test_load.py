@@ -40,11 +40,11 @@ def test_accepted_requests_make_room_for_others_at_first() -> None:
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 529, 429])
 def test_signs_of_overload(status: int) -> None:
-    """A refusal lowers the number at once, and pauses; of the others two may be strays."""
+    """A refusal lowers the number at once, and pauses; of the others three may be strays."""
     load = Load(probes=8, max_in_flight=None)
     grants = [load.grant(0, 0.0) for _ in range(8)]
     if status != 429:
-        for grant in grants[1:3]:
+        for grant in grants[1:4]:
             load.observe(grant, status, {}, 0.1)
         assert load.window.size == 8
     load.observe(grants[0], status, {}, 0.1)

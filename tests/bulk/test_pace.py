@@ -185,6 +185,18 @@ def test_errors_of_every_day(latency: float, rpm: int, headers_after: float | No
     assert_well(simulate(server, Pace()))
 
 
+@LATE
+@pytest.mark.parametrize(("latency", "seed"), [(1.0, 0), (4.0, 11), (15.0, 0), (15.0, 5)])
+@pytest.mark.parametrize("strays", [0.01, 0.02], ids=["hundred", "fifty"])
+def test_errors_of_bad_days(strays: float, latency: float, seed: int, headers_after: float | None) -> None:
+    """Nor is one 503 of a hundred, or of fifty, though now and then a few come in a row."""
+    server = Server(600, latency=latency, headers_after=headers_after, strays=strays, seed=seed)
+    outcome = simulate(server, Pace())
+
+    assert outcome.used >= 0.93
+    assert outcome.refused == 0
+
+
 @pytest.mark.timeout(180)
 @LATE
 @pytest.mark.parametrize(("latency", "rpm"), FEW)
