@@ -121,7 +121,10 @@ class ChunkReader:
                         data = await self._body.read()
                 except APIConnectionError as error:
                     failure = error
-                self._arrived(data, failure)
+                if data and not self.over:
+                    self.take(data)
+                else:
+                    self._note_end(failure)
                 del data, failure  # what is raised here holds this frame, and the server may have sent keys back
         except BaseException:
             self.abort()  # nothing, where the stream is over
@@ -208,17 +211,10 @@ class ChunkReader:
                 data = await self._body.read()
         except APIConnectionError as error:
             failure = error
-        self._arrived(data, failure)
-
-    def _arrived(self, data: bytes, failure: APIConnectionError | None) -> None:
-        if self.over:
-            return  # another task closed the stream meanwhile, and that ended the reading
-        if failure is not None:
-            self._end(failure)
-        elif data:
+        if data and not self.over:
             self.take(data)
         else:
-            self._end(None)
+            self._note_end(failure)
 
     def take(self, data: bytes) -> None:
         """Decode what the bytes complete."""
@@ -235,7 +231,7 @@ class ChunkReader:
             self.failure = error
             self.abort()
         self.chunked = self.chunked or bool(self.chunks)
-        if any(map(has_payload, islice(self.chunks, before, None))):
+        if any(map(has_payload, islice(self.chunks, before, None) if before else self.chunks)):
             if not self.payload:
                 self.payload = True
                 self.timer.mark("first_token")
@@ -288,8 +284,10 @@ class ChunkReader:
         self._mark_over()
         self._body.release()
 
-    def _end(self, error: APIConnectionError | None) -> None:
+    def _note_end(self, error: APIConnectionError | None) -> None:
         """The body ended, cleanly or with an error. Whether that is an answer's end shows when all is handed out."""
+        if self.over:
+            return  # another task closed the stream meanwhile, and that ended the reading
         self._mark_over()
         self.failure = error
         if error is None:

@@ -57,6 +57,7 @@ class ChatCompletionAccumulator:
     __slots__ = (
         "_created",
         "_extras",
+        "_headless",
         "_id",
         "_model",
         "_moderation",
@@ -70,6 +71,7 @@ class ChatCompletionAccumulator:
     def __init__(self) -> None:
         self.choices: dict[int, ChoiceSnapshot] = {}
         self.chunks: int = 0
+        self._headless = True  # until id, model and time are known, which most chunks repeat
         self._id = ""
         self._created = 0
         self._model = ""
@@ -97,12 +99,8 @@ class ChatCompletionAccumulator:
                 of it was added beyond the place where that showed.
         """
         self.chunks += 1
-        if not self._id:
-            self._id = chunk.id
-        if not self._model:
-            self._model = chunk.model
-        if not self._created:
-            self._created = chunk.created
+        if self._headless:
+            self._add_head(chunk)
         if chunk.usage is not None:
             self._usage = chunk.usage
         if chunk.system_fingerprint is not None:
@@ -118,6 +116,13 @@ class ChatCompletionAccumulator:
             if snapshot is None:
                 snapshot = self._open(choice.index)
             snapshot.add(choice)
+
+    def _add_head(self, chunk: ChatCompletionChunk) -> None:
+        """Take what identifies the completion from the first chunk that has it: Azure's first has none of it."""
+        self._id = self._id or chunk.id
+        self._model = self._model or chunk.model
+        self._created = self._created or chunk.created
+        self._headless = not (self._id and self._model and self._created)
 
     def _open(self, index: int) -> ChoiceSnapshot:
         # -1 is what Bedrock's gateway sends where there is but one.

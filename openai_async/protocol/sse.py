@@ -7,9 +7,6 @@ an event's data.
 
 from __future__ import annotations
 
-from itertools import repeat
-from operator import contains
-
 import msgspec
 
 from openai_async.errors import StreamProtocolError
@@ -24,7 +21,7 @@ _SAMPLE_SIZE = 512
 
 _BOM = b"\xef\xbb\xbf"
 # Numbers: looking for b"\r" raises and drops an exception inside, 1,800 instructions.
-_CR, _LF = 13, repeat(10)
+_CR, _LF = 13, 10
 
 
 class ServerSentEvent(msgspec.Struct, frozen=True, gc=False):
@@ -127,7 +124,7 @@ class EventParser:
     def plain(self, blocks: bytes) -> list[bytes] | None:
         """Return the data of events that are one `data` line each, as the API and its many imitations send them.
 
-        One split and one search a line, a fifth of what `events` takes.
+        One split and one search for all, a fifth of what `events` takes.
 
         Args:
             blocks: What `complete` returned.
@@ -138,7 +135,7 @@ class EventParser:
         if not blocks.startswith(b"data: ") or len(blocks) > self.max_event_size or self.last_event_id is not None:
             return None
         lines = blocks[6:-2].split(b"\n\ndata: ")
-        return None if any(map(contains, lines, _LF)) else lines
+        return None if _LF in b"".join(lines) else lines  # half of what looking into each takes
 
     def events(self, blocks: bytes) -> list[ServerSentEvent]:
         """Return the events in blocks of any kind.
