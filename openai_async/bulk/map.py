@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
 
 from openai_async.transport.limits import Limiter
+from openai_async.transport.loops import running_loop
 
 from .calling import Calling, Outcomes
 from .crew import Crew
@@ -153,6 +154,7 @@ class BulkRun(Generic[T, R]):
 
         Raises:
             BulkStoppedError: Every further call would be refused; see `give_up`.
+            OpenAIError: No event loop of asyncio's is running here.
             Exception: With `errors="raise"`, what the function raised. Else what ended the run: an error of the
                 iterable, of `key`, of the limiter, or a JournalError.
         """
@@ -162,7 +164,8 @@ class BulkRun(Generic[T, R]):
             if result is not None and result.error is not None and self._raises:
                 raise result.error
         except BaseException:
-            await self.aclose()
+            if self._works.begun:  # else there is no loop in which anything could be closed
+                await self.aclose()
             raise
         if result is None:
             await self.aclose()
@@ -206,11 +209,20 @@ class _Works(Generic[T, R]):
         self._began = 0.0
         self._closing: asyncio.Task[None] | None = None
 
+    @property
+    def begun(self) -> bool:
+        """Whether it has begun, in the loop that was running then."""
+        return self._loop is not None
+
     def start(self) -> None:
-        """Begin, unless it has begun."""
+        """Begin, unless it has begun.
+
+        Raises:
+            OpenAIError: No event loop of asyncio's is running here.
+        """
         if self._loop is not None or self._closing is not None:
             return
-        self._loop = asyncio.get_running_loop()
+        self._loop = running_loop()
         self._began = perf_counter()
         helpers: list[Any] = []
         if self._journal is not None and self._journal.sync_interval is not None:

@@ -25,7 +25,7 @@ from openai_async.bulk import crew
 from openai_async.bulk.journal import Journal
 from openai_async.bulk.linefile import JournalError
 from openai_async.bulk.map import amap
-from openai_async.errors import Attempt
+from openai_async.errors import Attempt, OpenAIError
 from openai_async.server import serve
 from openai_async.types.completion import ChatCompletion
 
@@ -770,3 +770,13 @@ async def test_leaving_aborts_the_requests_under_way():
                     await asyncio.sleep(0.001)
         with anyio.fail_after(10):
             await url.wait_aborts(5)
+
+
+def test_without_a_loop_of_asyncios_the_error_says_so() -> None:
+    """As under trio, or where a coroutine is driven by hand."""
+
+    async def nothing(item: int) -> int:
+        return item
+
+    with pytest.raises(OpenAIError, match="asyncio event loop is running here"):
+        anext(amap([1], nothing)).send(None)
