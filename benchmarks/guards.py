@@ -134,8 +134,10 @@ def _counted(name: str) -> int:
     if name in _IMPORTS:
         _instructions(name)  # for the bytecode
         return _instructions(name) - _instructions("pass")
-    work(name, 1)  # for the bytecode
-    short, long = (_instructions(f"from benchmarks.guards import work; work({name!r}, {rounds})") for rounds in (1, 4))
+    # The first of the three is for the bytecode.
+    _, short, long = (
+        _instructions(f"from benchmarks.guards import work; work({name!r}, {rounds})") for rounds in (1, 1, 4)
+    )
     return (long - short) // (3 * _WORKS[name][1])
 
 

@@ -7,10 +7,11 @@ highest the client itself; between them stand parts of the client, called as the
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .clients import MESSAGES
 from .crowd import Arrivals, Read
@@ -49,8 +50,6 @@ class _Arrivals(asyncio.Protocol):
 @asynccontextmanager
 async def protocol(origin: str) -> AsyncIterator[Read]:
     """No HTTP, no coroutine: the floor for anything on asyncio."""
-    import json
-
     host, _, port = origin.removeprefix("http://").partition(":")
 
     async def read(model: str, first: Callable[[], None], arrivals: Arrivals) -> None:
@@ -77,8 +76,6 @@ async def _responses(origin: str) -> AsyncIterator[Callable[[str], Any]]:
     headers = {"authorization": "Bearer k", "content-type": "application/json"}
 
     async def send(model: str) -> tuple[Response, Timer]:
-        import json
-
         timer = Timer(Timeout())
         body = json.dumps({"model": model, "messages": MESSAGES, "stream": True}).encode()
         url = f"{origin}/v1/chat/completions"
@@ -100,17 +97,20 @@ async def _next(response: Response, timer: Timer) -> bytes:
     return data
 
 
+# Makes, for one stream, what is done with each of its reads.
+_Look: TypeAlias = Callable[[Arrivals], Callable[[bytes], object]]
+
+
 @asynccontextmanager
-async def transport(origin: str) -> AsyncIterator[Read]:
-    """aiohttp under the client's time limits and with its errors; the bytes are not looked at."""
+async def _reading(origin: str, look: _Look) -> AsyncIterator[Read]:
     async with _responses(origin) as send:
 
         async def read(model: str, first: Callable[[], None], arrivals: Arrivals) -> None:
             response, timer = await send(model)
-            begun = False
+            seen, begun = look(arrivals), False
             while data := await _next(response, timer):
-                arrivals.append((monotonic_ns(), data))
-                if not begun:
+                seen(data)
+                if not begun:  # the source sends the first chunk with the head
                     begun = True
                     first()
             response.release()
@@ -119,50 +119,39 @@ async def transport(origin: str) -> AsyncIterator[Read]:
         yield read
 
 
-@asynccontextmanager
-async def events(origin: str) -> AsyncIterator[Read]:
+def transport(origin: str) -> AbstractAsyncContextManager[Read]:
+    """aiohttp under the client's time limits and with its errors; the bytes are not looked at."""
+    return _reading(origin, lambda arrivals: lambda data: arrivals.append((monotonic_ns(), data)))
+
+
+def events(origin: str) -> AbstractAsyncContextManager[Read]:
     """The same, and the bytes cut into server-sent events."""
     from openai_async.protocol.sse import EventParser
 
-    async with _responses(origin) as send:
+    def look(arrivals: Arrivals) -> Callable[[bytes], object]:
+        parser = EventParser()
+        return lambda data: arrivals.extend(
+            (monotonic_ns(), line) for line in parser.plain(parser.complete(data)) or ()
+        )
 
-        async def read(model: str, first: Callable[[], None], arrivals: Arrivals) -> None:
-            response, timer = await send(model)
-            begun, parser = False, EventParser()
-            while data := await _next(response, timer):
-                blocks = parser.complete(data)
-                for line in parser.plain(blocks) or ():
-                    arrivals.append((monotonic_ns(), line))
-                if not begun:
-                    begun = True
-                    first()
-            response.release()
-            timer.stop()
-
-        yield read
+    return _reading(origin, look)
 
 
-@asynccontextmanager
-async def chunks(origin: str) -> AsyncIterator[Read]:
+def chunks(origin: str) -> AbstractAsyncContextManager[Read]:
     """The same, and each event decoded to a typed chunk."""
     from openai_async.protocol.chunks import ChunkDecoder
     from openai_async.protocol.sse import EventParser
 
     from .bodies import STAMP
 
-    async with _responses(origin) as send:
+    def look(arrivals: Arrivals) -> Callable[[bytes], object]:
+        parser, decoder = EventParser(), ChunkDecoder()
 
-        async def read(model: str, first: Callable[[], None], arrivals: Arrivals) -> None:
-            response, timer = await send(model)
-            begun, parser, decoder = False, EventParser(), ChunkDecoder()
-            while data := await _next(response, timer):
-                for chunk in decoder.decode_plain(parser.plain(parser.complete(data)) or []):
-                    if chunk.text:
-                        arrivals.append(monotonic_ns() + STAMP - chunk.created)
-                        if not begun:
-                            begun = True
-                            first()
-            response.release()
-            timer.stop()
+        def seen(data: bytes) -> None:
+            for chunk in decoder.decode_plain(parser.plain(parser.complete(data)) or []):
+                if chunk.text:
+                    arrivals.append(monotonic_ns() + STAMP - chunk.created)
 
-        yield read
+        return seen
+
+    return _reading(origin, look)

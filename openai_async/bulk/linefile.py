@@ -1,7 +1,7 @@
 """A file of lines that is only ever appended to, by one process at a time, and is whole after any crash.
 
-Lines come in, one or many at once, and are in the kernel's hands when `append` returns, so that a killed process loses none; what a power
-failure may take is the fsync policy's business. What lines mean is not known here.
+Lines come in, one or many at once, and are in the kernel's hands when `append` returns, so that a killed process loses
+none; what a power failure may take is the fsync policy's business. What lines mean is not known here.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +27,6 @@ pytestmark = [
 ]
 
 BOUND = 20.0  # seconds that nothing here may take
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """One server for this module."""
-    folder: Path = tmp_path_factory.mktemp("redis")
-    with RedisServer(folder) as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: RedisServer) -> RedisServer:
-    """An empty one."""
-    running.run("FLUSHALL")
-    return running
 
 
 def hub(server: RedisServer, *, compress: Any = "none", **settings: Any) -> RelayHub:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -26,21 +25,6 @@ pytestmark = [
 
 BOUND = 20.0  # seconds that nothing here may take; less than a lease, which no test may wait for
 FRAMES = [b'{"n":1}', b'{"n":2}', b'{"n":3}']
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """One server for this module."""
-    folder: Path = tmp_path_factory.mktemp("redis")
-    with RedisServer(folder) as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: RedisServer) -> RedisServer:
-    """An empty one."""
-    running.run("FLUSHALL")
-    return running
 
 
 def hub(server: RedisServer, **settings: Any) -> RelayHub:

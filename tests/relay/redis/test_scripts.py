@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,18 +44,9 @@ class Log:
         return [f"{self.epochs.index(int(epoch)) + 1}-{seq}" for epoch, seq in found]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """A server of its own."""
-    folder: Path = tmp_path_factory.mktemp("redis")
-    with RedisServer(folder) as server:
-        yield server
-
-
 @pytest.fixture
 def log(server: RedisServer) -> Log:
     """An empty server's."""
-    server.run("FLUSHALL")
     return Log(server)
 
 
