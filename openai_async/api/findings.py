@@ -13,7 +13,7 @@ from typing import Self
 import msgspec
 
 from openai_async.errors import APIError
-from openai_async.protocol.snapshot import ChatCompletionAccumulator
+from openai_async.protocol.snapshot import ChatCompletionAccumulator, choice_place
 from openai_async.types.chunk import ChatCompletionChunk
 from openai_async.types.completion import ChatCompletion
 from openai_async.types.usage import CompletionUsage
@@ -29,6 +29,7 @@ class Findings(msgspec.Struct, kw_only=True):
         usage: Tokens billed; None: not told.
         response_id, model, service_tier, system_fingerprint: As the answer tells them; None: it does not.
         chunks: How many chunks came; None: it is no stream.
+        failure: What is raised where a chunk that waits is handed out; None: nothing is.
     """
 
     choices: dict[int, str | None] = {}
@@ -38,6 +39,7 @@ class Findings(msgspec.Struct, kw_only=True):
     service_tier: str | None = None
     system_fingerprint: str | None = None
     chunks: int | None = None
+    failure: APIError | None = None
 
     @property
     def finished(self) -> bool:
@@ -74,8 +76,11 @@ class Findings(msgspec.Struct, kw_only=True):
             system_fingerprint=accumulator._system_fingerprint,
             chunks=accumulator.chunks,
         )
-        for chunk in waiting:
-            found._add(chunk)
+        try:
+            for chunk in waiting:
+                found._add(chunk)
+        except APIError as error:
+            found.failure = error
         return found
 
     def _add(self, chunk: ChatCompletionChunk) -> None:
@@ -86,7 +91,7 @@ class Findings(msgspec.Struct, kw_only=True):
         self.service_tier = chunk.service_tier or self.service_tier
         self.system_fingerprint = chunk.system_fingerprint or self.system_fingerprint
         for choice in chunk.choices:
-            index = max(choice.index, 0)  # -1 stands for the only one
+            index = choice_place(choice.index)
             self.choices[index] = choice.finish_reason or self.choices.get(index)
 
 

@@ -166,9 +166,12 @@ class WatchedResponse:
         completion = partial(joined, accumulator, waiting, accumulator.chunks)
         reader = stream.reader()
         if reader is None:
-            self._watch.end("done" if found.finished else "left", None, found, completion, collected=True)
+            whole = found.finished and found.failure is None
+            self._watch.end("done" if whole else "left", None, found, completion, collected=True)
             return
         ending = ending_of(reader, found)
+        if found.failure is not None and isinstance(ending, StopAsyncIteration):
+            ending = found.failure  # it is whole, and can't be handed out as a whole
         if isinstance(ending, APIError):
             self._watch.end("error", ending, found, completion)
         else:

@@ -33,10 +33,25 @@ from .extras import Extras
 from .text import Text
 from .toolcalls import ToolCalls
 
-__all__ = ["ChatCompletionAccumulator", "ChoiceSnapshot"]
+__all__ = ["ChatCompletionAccumulator", "ChoiceSnapshot", "choice_place"]
 
 # More answers than any server gives; a stream that names more is broken or hostile.
 _MAX_CHOICES = 128
+
+
+def choice_place(index: int) -> int:
+    """Return which answer a chunk's choice belongs to.
+
+    Args:
+        index: As the chunk has it; -1 is what Bedrock's gateway sends where there is but one.
+
+    Raises:
+        StreamProtocolError: There is no such choice.
+    """
+    place = 0 if index == -1 else index
+    if not 0 <= place < _MAX_CHOICES:
+        raise StreamProtocolError(f"The stream names choice {index}; choices are numbered from 0 to 127.")
+    return place
 
 
 class ChatCompletionAccumulator:
@@ -125,10 +140,7 @@ class ChatCompletionAccumulator:
         self._headless = not (self._id and self._model and self._created)
 
     def _open(self, index: int) -> ChoiceSnapshot:
-        # -1 is what Bedrock's gateway sends where there is but one.
-        place = 0 if index == -1 else index
-        if not 0 <= place < _MAX_CHOICES:
-            raise StreamProtocolError(f"The stream names choice {index}; choices are numbered from 0 to 127.")
+        place = choice_place(index)
         snapshot = self.choices.get(place)
         if snapshot is None:
             snapshot = self.choices[place] = ChoiceSnapshot(place)

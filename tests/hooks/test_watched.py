@@ -394,6 +394,19 @@ async def test_stream_that_is_done_and_not_read() -> None:
     assert end.completion.choices[0].message.content == "Hello"
 
 
+async def test_stream_whose_last_read_names_an_impossible_choice() -> None:
+    """It shows when the chunk is handed out, and hooks, which are told when all is here, hear of it all the same."""
+    told = Told()
+    events = [*hello()[:3], chunk("no", index=500), chunk(finish="stop")]
+    body = b"".join([b"data: %b\n\n" % msgspec.json.encode(one) for one in events] + [b"data: [DONE]\n\n"])
+    raised = await read(answer(body, kind="text/event-stream"), told=told, stream=True)
+
+    assert type(raised).__name__ == told.end.error == "StreamProtocolError"
+    assert told.end.outcome == "error"
+    assert told.end.completion is not None
+    assert told.end.completion.choices[0].message.content == "Hello"
+
+
 def _events() -> list[bytes]:
     return [b"data: %b\n\n" % msgspec.json.encode(one) for one in WITH_USAGE] + [b"data: [DONE]\n\n"]
 
